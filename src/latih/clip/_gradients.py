@@ -1,0 +1,61 @@
+"""What every cut is made of: the gradients, their norm, a factor that never amplifies, the outcome.
+
+Nothing here reads a number back to the host, or copies one to the device. Norms are taken at least in single precision.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from latih._checks import InputError
+
+from ._base import Clipped
+
+
+def gradients_of(parameters: Sequence[Tensor]) -> list[Tensor]:
+    """The gradients of `parameters`, all of them dense."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    for gradient in gradients:
+        if gradient.layout != torch.strided:
+            raise InputError(
+                f"a gradient of shape {tuple(gradient.shape)} is sparse; clips need dense ones: build the embedding "
+                "with sparse=False, or leave it out of the clip."
+            )
+    return gradients
+
+
+def norms_of(gradients: Sequence[Tensor]) -> Tensor:
+    """The L2 norm of each gradient, (n,), on the device of the first."""
+    norms = torch._foreach_norm(list(gradients), 2.0, dtype=precision(gradients))  # pyright: ignore[reportPrivateImportUsage]
+    return torch.stack([_whole(norm).to(gradients[0].device) for norm in norms])
+
+
+def precision(gradients: Sequence[Tensor]) -> torch.dtype:
+    """The widest dtype among `gradients`, single precision at least: a half-precision norm overflows at 65504."""
+    return functools.reduce(torch.promote_types, {gradient.dtype for gradient in gradients}, torch.float32)
+
+
+def shrinking(ratio: Tensor, total: Tensor) -> Tensor:
+    """min(1, ratio), or 1 wherever the `total` norm is not finite or the ratio is nan."""
+    return torch.where(total.isfinite() & (ratio < 1.0), ratio, torch.ones_like(ratio))
+
+
+def scale_(gradients: Sequence[Tensor], factor: Tensor) -> None:
+    """Multiply all `gradients` in place by one 0-dim `factor`."""
+    for device in {gradient.device for gradient in gradients}:
+        here = [gradient for gradient in gradients if gradient.device == device]
+        torch._foreach_mul_(here, factor.to(device))  # pyright: ignore[reportPrivateImportUsage]
+
+
+def outcome(before: Tensor, after: Tensor) -> Clipped:
+    """`removed` = 1 - after/before; 0 for a gradient of 0, nan for one that is not finite."""
+    return Clipped(before, torch.where(before == 0.0, torch.zeros_like(before), 1.0 - after / before))
+
+
+def _whole(norm: Tensor) -> Tensor:
+    # the gradient of a sharded parameter is a DTensor, and so is its norm
+    return norm.full_tensor() if hasattr(norm, "full_tensor") else norm  # pyright: ignore
