@@ -1,0 +1,121 @@
+"""One way in: a name or a path becomes `Data`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from latih._checks import InputError, did_you_mean
+
+from ._base import Data
+from ._named import NAMED, load_named
+from ._npz import load_npz
+
+_KINDS = {".npz": "arrays", ".csv": "table", ".tsv": "table", ".parquet": "table"}
+_PATHS = "a path to .npz arrays, a .csv, .tsv or .parquet table, or a folder of pictures"
+
+
+def load(
+    source: str | Path,
+    *,
+    target: str | None = None,
+    valid: str | Path | None = None,
+    valid_fraction: float = 0.1,
+    seed: int = 0,
+    strict: bool = False,
+    size: int | None = None,
+    color: str = "auto",
+    workers: int = 0,
+    in_memory_bytes: int = 2**31,
+) -> Data:
+    """Read a named set, an `.npz` file, a table or a folder of pictures, split for training and validation.
+
+    Args:
+        source: A name of `NAMED`, or a path; a file that has the name of a named set is reached as `./mnist`.
+        target: Column of a table to predict.
+        valid: A second path of the same kind to validate on, instead of holding out a part.
+        valid_fraction: Part of the training examples held out, above 0 and below 1.
+        seed: Of that choice.
+        strict: Refuse what would otherwise be a note (missing or infinite values).
+        size: Side in pixels that pictures of a folder are brought to.
+        color: Channels of pictures of a folder.
+        workers: Processes that decode pictures which do not fit in memory.
+        in_memory_bytes: Pictures of a folder are kept in memory up to this size.
+
+    Raises:
+        InputError: In one sentence, for whatever cannot be read.
+
+    >>> data = load("fashion-mini")
+    >>> len(data.train), len(data.valid), data.train.shape, data.classes[9]
+    (9000, 1000, (1, 28, 28), 'Ankle boot')
+    """
+    kind = _kind(source)
+    if not 0 < valid_fraction < 1:
+        raise InputError(
+            f"load(valid_fraction={valid_fraction!r}): valid_fraction must lie between 0 and 1, both excluded; "
+            "0.1 holds out a tenth."
+        )
+    _refuse_unused(source, kind, target=target, valid=valid, size=size, color=color)
+    if kind == "named":
+        return load_named(str(source), valid_fraction=valid_fraction, seed=seed)
+    path, second = Path(source), None if valid is None else Path(valid)
+    if second is not None and _kind(second) != kind:
+        raise InputError(f"load({str(source)!r}, valid={str(valid)!r}): valid must be of the same kind, {kind}.")
+    if kind == "arrays":
+        return load_npz(path, valid=second, valid_fraction=valid_fraction, seed=seed, strict=strict)
+    if kind == "table":
+        from ._table import load_table
+
+        return load_table(path, target=target, valid=second, valid_fraction=valid_fraction, seed=seed, strict=strict)
+    from ._images import load_images
+
+    return load_images(
+        path,
+        valid=second,
+        valid_fraction=valid_fraction,
+        seed=seed,
+        size=size,
+        color=color,
+        workers=workers,
+        in_memory_bytes=in_memory_bytes,
+    )
+
+
+def _kind(source: str | Path) -> str:
+    if isinstance(source, str) and source in NAMED:
+        return "named"
+    path = Path(source)
+    if path.is_dir():
+        return "pictures"
+    if not path.exists():
+        raise InputError(_absent(source))
+    kind = _KINDS.get(path.suffix.lower())
+    if kind is None:
+        raise InputError(
+            f"load({str(source)!r}): a {path.suffix or 'file without a suffix'} is not read; pass {_PATHS}."
+        )
+    return kind
+
+
+def _absent(source: str | Path) -> str:
+    path = Path(source)
+    beside = [str(path.parent / other.name) for other in path.parent.iterdir()] if path.parent.is_dir() else []
+    hint = did_you_mean(str(source), NAMED) or did_you_mean(str(path), beside)
+    return f"load({str(source)!r}): there is no such file or folder, and the named sets are {', '.join(NAMED)}" + (
+        hint or f"; pass one of these, or {_PATHS}."
+    )
+
+
+def _refuse_unused(source: str | Path, kind: str, **given: object) -> None:
+    """Refuse what this kind of source would not look at, rather than leave it unsaid."""
+    belongs = {
+        "target": ("table",),
+        "valid": ("arrays", "table", "pictures"),
+        "size": ("pictures",),
+        "color": ("pictures",),
+    }
+    for name, value in given.items():
+        if value not in (None, "auto") and kind not in belongs[name]:
+            raise InputError(
+                f"load({str(source)!r}, {name}={value!r}): {name} is for {' or '.join(belongs[name])}, and this source "
+                f"is {'a named set' if kind == 'named' else kind}; leave it out."
+            )
