@@ -1,0 +1,187 @@
+"""What decides a run: the source (data and model) and the recipe (everything else).
+
+Imports no torch, so that flags, help and mistakes are quick.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from latih._checks import InputError, at_least, did_you_mean, one_of, positive, within
+from latih._notation import parse
+
+Precision = Literal["float32", "bfloat16", "float16"]
+Kind = TypeVar("Kind", "Recipe", "Source")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train. Methods are written in notation: optimizer="nag(lr=0.01)", schedule="warmup(500) >> cosine()".
+
+    >>> Recipe(epochs=3, lr=0.1).epochs
+    3
+    """
+
+    epochs: int = 20
+    """Passes over the training part."""
+    batch_size: int = 32
+    """Examples an update; an epoch's last batch may be smaller."""
+    lr: float | None = None
+    """Base learning rate; replaces the optimizer's own."""
+    weight_decay: float | None = None
+    """Replaces the optimizer's own; norms, biases and embeddings are never decayed."""
+    optimizer: str = "adam(lr=0.001)"
+    """A method of optim."""
+    schedule: str = "cosine()"
+    """Methods of schedules joined by >>, counted in optimizer steps."""
+    clip: str = "none()"
+    """A method of clip."""
+    init: str = "auto"
+    """A method of init for every layer; "auto" fits each layer to the activation that it feeds."""
+    augment: str = "none()"
+    """Methods of augment joined by >>, for images."""
+    loss: str = "auto"
+    """cross_entropy, mse, mae, huber or bce; "auto" fits the targets."""
+    metric: str = "auto"
+    """accuracy, f1, rmse, mae or r2; "auto" fits the targets."""
+    watch: Literal["metric", "loss"] = "metric"
+    """The validation result that early stopping and the performance schedule go by."""
+    patience: int = 10
+    """Epochs without improvement before training stops; the best weights are kept. 0: train on, keep the last."""
+    accumulate: int = 1
+    """Parts in which a batch is worked through to save memory; the update equals the undivided one."""
+    precision: Precision = "float32"
+    """Number format of the forward pass; weights stay float32."""
+    compile: bool = False
+    """Compile forward pass and loss with torch.compile."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1, mps; "auto" takes the accelerator where there is one."""
+    workers: int = 2
+    """Processes that decode images which do not fit in memory."""
+    seed: int = 0
+    """Decides initial weights, order, augmentation and dropout."""
+    keep_checkpoints: int = 2
+    """Newest checkpoints to keep; one is written after every epoch."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "accumulate", "keep_checkpoints"):
+            _whole(name, getattr(self, name), 1)
+        for name in ("patience", "workers", "seed"):
+            _whole(name, getattr(self, name), 0)
+        within("recipe", "seed", self.seed, 0, 2**63 - 1)
+        if self.lr is not None:
+            positive("recipe", "lr", self.lr, "0.001 suits most adaptive optimizers, 0.01 momentum")
+        if self.weight_decay is not None:
+            at_least("recipe", "weight_decay", self.weight_decay, 0.0)
+        one_of("recipe", "precision", self.precision, ("float32", "bfloat16", "float16"))
+        one_of("recipe", "watch", self.watch, ("metric", "loss"))
+        self._check_notation()
+
+    def _check_notation(self) -> None:
+        for family, text in self.methods().items():
+            parse(family, text)
+
+    def methods(self) -> dict[str, str]:
+        """The notation of every method that this recipe names, by family."""
+        texts = dict(optim=self.optimizer, schedules=self.schedule, clip=self.clip, augment=self.augment)
+        return texts if self.init == "auto" else texts | {"init": self.init}
+
+    @classmethod
+    def read(cls, path: str | Path) -> Recipe:
+        """Read a recipe from a TOML file; fields that it lacks keep their default.
+
+        The `[source]` table that a run folder's recipe.toml also holds is not part of the recipe.
+        """
+        return read_toml(Path(path))[0]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What to train, on what data."""
+
+    data: str = "fashion-mini"
+    """fashion-mini, fashion-mnist, mnist, a CSV, Parquet or .npz file, or a folder with one subfolder a class."""
+    model: str = "mlp()"
+    """A method of models, or package.module:factory for a network of your own."""
+    activation: str | None = None
+    """A method of activations, for latih's own models."""
+    norm: str | None = None
+    """A method of norm, for latih's own models."""
+    target: str | None = None
+    """The column of a table to predict."""
+    valid: str | None = None
+    """Validation data of the same kind; without it a share of the training data is held out."""
+    valid_fraction: float = 0.1
+    """The share held out when there is no validation data."""
+    size: int | None = None
+    """Height and width that a folder's images are resized to."""
+    color: Literal["auto", "grey", "rgb"] = "auto"
+    """How a folder's images are read; "auto" is grey when all of them are."""
+    strict: bool = False
+    """Refuse missing and non-finite cells instead of imputing them."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.valid_fraction < 1:
+            raise InputError(
+                f"source(valid_fraction={self.valid_fraction!r}): valid_fraction must lie between 0 and 1; "
+                "0.1 holds out a tenth."
+            )
+        if self.size is not None:
+            _whole("size", self.size, 1)
+        for family, text in self.methods().items():
+            parse(family, text)
+        if self.is_factory and (self.activation or self.norm):
+            raise InputError("--activation and --norm belong to latih's own models; set them in your factory.")
+
+    @property
+    def is_factory(self) -> bool:
+        """True when the network is the user's own code."""
+        return ":" in self.model.split("(")[0]
+
+    def methods(self) -> dict[str, str]:
+        """The notation of every method that this source names, by family."""
+        texts = {"activations": self.activation, "norm": self.norm, "models": None if self.is_factory else self.model}
+        return {family: text for family, text in texts.items() if text is not None}
+
+
+def read_toml(path: Path) -> tuple[Recipe, Source]:
+    """The recipe and the source that a TOML file sets, checked for names and types."""
+    try:
+        raw = msgspec.toml.decode(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"--recipe {path}: {error.strerror or error}; name a TOML file.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"--recipe {path}: not TOML ({error}).") from None
+    source = raw.pop("source", {})
+    return _converted(path, raw, Recipe), _converted(path, source, Source)
+
+
+def write_toml(recipe: Recipe, source: Source | None = None) -> bytes:
+    """Both as TOML; fields that are None are left out, since TOML has no null."""
+    tables = _set_fields(recipe) | ({} if source is None else {"source": _set_fields(source)})
+    return msgspec.toml.encode(tables)
+
+
+def _set_fields(values: Recipe | Source) -> dict[str, Any]:
+    return {key: value for key, value in asdict(values).items() if value is not None}
+
+
+def _converted(path: Path, raw: Any, kind: type[Kind]) -> Kind:
+    known = [field.name for field in fields(kind)]
+    unknown = [name for name in raw if name not in known] if isinstance(raw, dict) else []
+    if unknown:
+        raise InputError(f"--recipe {path}: unknown field {unknown[0]!r}{did_you_mean(unknown[0], known)}.")
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        raise InputError(f"--recipe {path}: {error}.") from None
+
+
+def _whole(name: str, value: object, minimum: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InputError(f"recipe({name}={value!r}): {name} must be a whole number.")
+    at_least("recipe", name, value, minimum)

@@ -1,0 +1,143 @@
+"""How to rebuild a saved model: `model.json` beside the weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from latih._checks import InputError
+from latih._notation import build
+from latih.data import AnySchema, Data, TableSchema
+from latih.models import Featurize, Rescale, Standardize, call_factory, moments
+
+from . import _folder
+
+FORMAT = 1
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """The shape of a saved model; its numbers are in model.safetensors."""
+
+    format: int = FORMAT
+    latih: str
+    model: str
+    """Notation, or package.module:factory."""
+    activation: str | None = None
+    norm: str | None = None
+    shape: tuple[int, ...]
+    outputs: int
+    task: str
+    classes: tuple[str, ...] = ()
+    flagged: int = 0
+    """Numeric columns of a table whose missing cells are flagged."""
+    schema: AnySchema
+
+    @property
+    def is_factory(self) -> bool:
+        """True when the network is the user's own code."""
+        return ":" in self.model
+
+
+class Pipeline(nn.Module):
+    """Raw inputs -> `inputs` (standardise) -> `net` -> `outputs` (the user's units)."""
+
+    def __init__(self, inputs: nn.Module, net: nn.Module, outputs: nn.Module) -> None:
+        super().__init__()
+        self.inputs, self.net, self.outputs = inputs, net, outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, *shape) as stored in the data -> (batch, outputs) logits or values."""
+        return self.outputs(self.net(self.inputs(x)))
+
+
+def assemble(card: Card, inputs: nn.Module, outputs: nn.Module, network: nn.Module | None = None) -> Pipeline:
+    """Put `network`, or the one that `card` names, between the two given stages."""
+    shape = (inputs.width,) if isinstance(inputs, Featurize) else card.shape
+    return Pipeline(inputs, network or _network(card, shape), outputs)
+
+
+def fitted_stages(data: Data) -> tuple[nn.Module, nn.Module]:
+    """Input and output stage, with statistics of the training part of `data`."""
+    everything = torch.arange(len(data.train))
+    width = data.train.shape[0]
+    if isinstance(data.schema, TableSchema):
+        width = len(data.schema.numeric)
+        chunks = [batch.inputs[:, :width] for batch in data.train.batches(everything, 65536)]
+        missing = torch.stack([chunk.isnan().any(0) for chunk in chunks]).any(0)
+        mean, std = moments(chunks, width)
+        sizes = [len(values) for values in data.schema.categorical.values()]
+        first: nn.Module = Featurize(mean, std, missing.nonzero().flatten(), sizes)
+    else:
+        mean, std = moments((batch.inputs for batch in data.train.batches(everything, 4096)), width)
+        per_channel = (width,) + (1,) * (len(data.train.shape) - 1)
+        first = Standardize(mean.reshape(per_channel), std.reshape(per_channel))
+    if data.task == "classification":
+        return first, nn.Identity()
+    targets = data.train.targets.double()
+    return first, Rescale(targets.mean(0), targets.std(0, correction=0))
+
+
+def blank_stages(card: Card) -> tuple[nn.Module, nn.Module]:
+    """The same stages with empty statistics, to be filled from the weights."""
+    if isinstance(card.schema, TableSchema):
+        empty = torch.zeros(len(card.schema.numeric))
+        sizes = [len(values) for values in card.schema.categorical.values()]
+        first: nn.Module = Featurize(empty, empty, torch.zeros(card.flagged, dtype=torch.long), sizes)
+    else:
+        per_channel = torch.zeros((card.shape[0],) + (1,) * (len(card.shape) - 1))
+        first = Standardize(per_channel, per_channel)
+    last = nn.Identity() if card.task == "classification" else Rescale(*torch.zeros(2, card.outputs))
+    return first, last
+
+
+def save_model(folder: Path, card: Card, model: nn.Module) -> None:
+    """Write weights and card."""
+    save_weights(folder, model)
+    _folder.write(folder / _folder.CARD, msgspec.json.format(msgspec.json.encode(card), indent=2))
+
+
+def save_weights(folder: Path, model: nn.Module) -> None:
+    """Write model.safetensors; shared weights are written once a name, so each name can be loaded by itself."""
+    weights = {key: value.detach().cpu().clone().contiguous() for key, value in model.state_dict().items()}
+    _folder.write(folder / _folder.WEIGHTS, save(weights))
+
+
+def load_model(folder: Path, *, factory: str | None = None) -> tuple[Card, Pipeline]:
+    """Rebuild the model of a run folder, on the CPU in evaluation mode.
+
+    A network of the user's own is imported only when `factory` names it again: a run folder cannot run code by itself.
+    Raises `InputError` where the folder holds no run, or not this one's weights.
+    """
+    try:
+        card = msgspec.json.decode((folder / _folder.CARD).read_bytes(), type=Card)
+        weights = load((folder / _folder.WEIGHTS).read_bytes())
+    except OSError as error:
+        raise InputError(f"{folder}: no finished run here ({error.strerror}); name a run folder.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, SafetensorError) as error:
+        raise InputError(f"{folder}: the saved model is damaged ({error}).") from None
+    if card.format > FORMAT:
+        raise InputError(f"{folder}: written by latih {card.latih}, which is newer; upgrade latih.")
+    if card.is_factory and factory != card.model:
+        raise InputError(
+            f"{folder}: its network is the code {card.model!r}, which is only imported when you name it; "
+            f"pass --model {card.model} if you trust it."
+        )
+    model = assemble(card, *blank_stages(card))
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise InputError(
+            f"{folder}: the weights do not fit the model ({str(error).splitlines()[-1].strip()})."
+        ) from None
+    return card, model.eval()
+
+
+def _network(card: Card, shape: tuple[int, ...]) -> nn.Module:
+    if card.is_factory:
+        return call_factory(card.model, shape, card.outputs)
+    return build("models", card.model).with_(activation=card.activation, norm=card.norm)(shape, card.outputs)

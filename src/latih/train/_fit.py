@@ -1,0 +1,152 @@
+"""From model, examples and recipe to a finished run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from torch import Tensor, nn
+
+from latih._checks import InputError
+from latih._notation import build
+from latih._recipe import Recipe, Source, write_toml
+from latih.data import Examples, TensorExamples, peek_targets
+from latih.optim import OptimizerSpec
+
+from . import _folder
+from ._callbacks import Callback
+from ._checkpoint import Checkpoints
+from ._device import pick_device
+from ._early import EarlyStopping
+from ._history import History
+from ._interrupt import Interrupt
+from ._metrics import Meter
+from ._probe import probe
+from ._step import LossFunction, Step
+from ._trainer import Trainer
+
+
+@dataclass
+class Run:
+    """A finished training: the trained `model`, its `history`, and `summary` with the best epoch's numbers."""
+
+    model: nn.Module
+    history: History
+    recipe: Recipe
+    summary: dict[str, Any]
+    folder: Path | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        """True when the run was asked to stop and can be resumed."""
+        return self.history.stopped == "interrupted"
+
+    @torch.no_grad()
+    def predict(self, inputs: Tensor, batch_size: int = 256) -> Tensor:
+        """Outputs (n, ...) of the trained model for raw `inputs` (n, *shape), on the CPU."""
+        self.model.eval()
+        device = next(self.model.parameters()).device
+        return torch.cat([self.model(part.to(device)).cpu() for part in torch.as_tensor(inputs).split(batch_size)])
+
+
+@dataclass
+class Parts:
+    """What is trained, on what, against which loss."""
+
+    model: nn.Module
+    train: Examples
+    valid: Examples | None
+    loss: LossFunction
+    test: Examples | None = None
+    source: Source | None = None
+    """Where model and data came from, for the run folder's recipe.toml."""
+
+
+@dataclass
+class Options:
+    """What a caller may set beyond the recipe."""
+
+    loss: str | LossFunction | None = None
+    optimizer: str | OptimizerSpec | torch.optim.Optimizer | None = None
+    folder: Path | None = None
+    resume: bool = False
+    callbacks: Sequence[Callback] = ()
+
+
+def fit(parts: Parts, recipe: Recipe, options: Options) -> Run:
+    """Train, evaluate on the test part if there is one, and leave the caller's random state as it was."""
+    started = time.perf_counter()
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(recipe.seed)
+        trainer = make_trainer(parts, recipe, options)
+        trainer.fit()
+        summary = _summary(trainer, parts.test)
+    summary["seconds"] = round(time.perf_counter() - started, 2)
+    if options.folder is not None:
+        _folder.write(options.folder / _folder.HISTORY, trainer.history.lines())
+        _folder.write(options.folder / _folder.SUMMARY, msgspec.json.format(msgspec.json.encode(summary), indent=2))
+    return Run(parts.model, trainer.history, recipe, summary, options.folder)
+
+
+def make_trainer(parts: Parts, recipe: Recipe, options: Options) -> Trainer:
+    """Check that everything fits and put it together; with `resume`, as the newest checkpoint left it."""
+    device = pick_device(recipe.device)
+    train, valid = on_device(parts.train, device), on_device(parts.valid, device)
+    size = getattr(train, "batch_size", recipe.batch_size)
+    if size > len(train):
+        raise InputError(
+            f"recipe(batch_size={size}): only {len(train)} examples to train on; take a batch size of at most that."
+        )
+    outputs, measurable = probe(parts.model.to(device), train, valid, parts.loss, min(size, 32), device)
+    meter = Meter(recipe.metric, peek_targets(train), outputs, device) if measurable else None
+    step = _step(parts, recipe, options, updates=recipe.epochs * -(-len(train) // size))
+    early = EarlyStopping(recipe.patience) if recipe.patience and valid is not None else None
+    checkpoints = None
+    if options.folder is not None:
+        checkpoints = Checkpoints(options.folder, recipe.keep_checkpoints, early)
+        if not options.resume:
+            _folder.write(options.folder / _folder.RECIPE, write_toml(recipe, parts.source))
+    own = [one for one in (early, checkpoints, Interrupt(checkpoints)) if one is not None]
+    augment = build("augment", recipe.augment)
+    trainer = Trainer(step, train, valid, meter, recipe, augment, device, size, [*own, *options.callbacks])
+    if checkpoints is not None and options.resume:
+        checkpoints.restore(trainer)
+    return trainer
+
+
+def on_device(examples: Examples | None, device: torch.device) -> Any:
+    """Examples in memory move to the device once; others are moved batch by batch."""
+    return examples.to(device) if isinstance(examples, TensorExamples) else examples
+
+
+def _step(parts: Parts, recipe: Recipe, options: Options, updates: int) -> Step:
+    chosen = options.optimizer
+    if not isinstance(chosen, torch.optim.Optimizer):
+        spec = chosen if isinstance(chosen, OptimizerSpec) else build("optim", chosen or recipe.optimizer)
+        chosen = spec.with_(lr=recipe.lr, weight_decay=recipe.weight_decay)(parts.model)
+    return Step(
+        parts.model,
+        parts.loss,
+        chosen,
+        schedule=build("schedules", recipe.schedule).over(updates),
+        clip=build("clip", recipe.clip),
+        accumulate=recipe.accumulate,
+        precision=recipe.precision,
+        compiled=recipe.compile,
+    )
+
+
+def _summary(trainer: Trainer, test: Examples | None) -> dict[str, Any]:
+    name, higher_is_better = trainer.watched
+    history, early = trainer.history, any(isinstance(one, EarlyStopping) for one in trainer.callbacks)
+    kept = history.best(name, higher_is_better) if early else (history.rows or [None])[-1]
+    summary: dict[str, Any] = {"epochs": len(history.rows), "updates": trainer.step.count, "stopped": history.stopped}
+    summary |= {"kept": kept, "watched": name}
+    if test is not None and not trainer.interrupted:
+        summary["test"] = trainer.evaluate(on_device(test, trainer.device), "test")
+    return summary

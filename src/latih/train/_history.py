@@ -1,0 +1,32 @@
+"""What happened, one row an epoch, as plain numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+
+@dataclass
+class History:
+    """`rows` as written to history.jsonl; `stopped` says why training ended before the last epoch."""
+
+    rows: list[dict[str, float]] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    """The training loss of every update."""
+    stopped: str | None = None
+
+    def column(self, name: str) -> list[float]:
+        """One value an epoch."""
+        return [row[name] for row in self.rows if name in row]
+
+    def best(self, name: str, higher_is_better: bool) -> dict[str, float] | None:
+        """The row with the best finite value of column `name`; the first one of equals."""
+        rows = [row for row in self.rows if row.get(name) == row.get(name) and name in row]
+        if not rows:
+            return None
+        return (max if higher_is_better else min)(rows, key=lambda row: row[name])
+
+    def lines(self) -> bytes:
+        """The content of history.jsonl."""
+        return b"".join(msgspec.json.encode(row) + b"\n" for row in self.rows)

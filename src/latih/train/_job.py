@@ -1,0 +1,94 @@
+"""A run from names: load the data, build the model that fits it, train, and leave a folder that can predict."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import nn
+
+from latih import init
+from latih._checks import InputError
+from latih._notation import build
+from latih._recipe import Recipe, Source
+from latih._version import __version__
+from latih.data import AnySchema, Data, TensorExamples, load
+
+from ._card import Card, assemble, fitted_stages, save_model
+from ._fit import Options, Parts, Run, fit
+from ._losses import Scaled, loss_function
+
+Prepared = tuple[Data, nn.Module, Card]
+
+
+def prepare(source: Source, recipe: Recipe, network: nn.Module | None = None) -> Prepared:
+    """Load the data and build the model for it, under the recipe's seed; nothing is written.
+
+    Methods and arguments are checked before the data is read, since that may take long.
+    """
+    for family, text in (source.methods() | recipe.methods()).items():
+        build(family, text)
+    data = load(
+        source.data,
+        target=source.target,
+        valid=source.valid,
+        valid_fraction=source.valid_fraction,
+        seed=recipe.seed,
+        strict=source.strict,
+        size=source.size,
+        color=source.color,
+        workers=recipe.workers,
+    )
+    if recipe.augment != "none()" and len(data.train.shape) != 3:
+        raise InputError(f"--augment {recipe.augment!r}: augmentation is for images, and {data.name} holds none.")
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(recipe.seed)
+        inputs, outputs = fitted_stages(data)
+        card = _card(source, data, inputs)
+        model = assemble(card, inputs, outputs, network)
+        if recipe.init != "auto":
+            init.apply(model.net, build("init", recipe.init))
+    return data, model, card
+
+
+def run_job(source: Source, recipe: Recipe, options: Options, prepared: Prepared) -> Run:
+    """Train what `prepare` made and save the model in the run folder."""
+    data, model, card = prepared
+    loss = loss_function(options.loss or recipe.loss, data.train.targets)
+    if data.task == "regression" and options.loss is None:
+        loss = Scaled(loss, data.train.targets.double().std(0, correction=0))
+    run = fit(Parts(model, data.train, data.valid, loss, data.test, source), recipe, options)
+    if run.folder is not None and not run.interrupted:
+        save_model(run.folder, card, run.model)
+    return run
+
+
+def describe(data: Data, model: nn.Module) -> list[str]:
+    """What was found and built, in a few lines."""
+    kind = f"{len(data.classes)} classes" if data.classes else "regression"
+    sizes = f"{len(data.train):,} to train on, {len(data.valid):,} to validate"
+    sizes += f", {len(data.test):,} to test" if data.test is not None else ""
+    streamed = "" if isinstance(data.train, TensorExamples) else ", decoded as it is needed"
+    weights = sum(parameter.numel() for parameter in model.parameters())
+    return [
+        f"data   {data.name}: {sizes}; {kind}, inputs {' x '.join(map(str, data.train.shape))}{streamed}",
+        *(f"       {note}" for note in data.notes),
+        f"model  {weights:,} weights",
+    ]
+
+
+def _card(source: Source, data: Data, inputs: nn.Module) -> Card:
+    outputs = len(data.classes) if data.task == "classification" else data.train.targets.shape[1]
+    flagged = getattr(inputs, "flagged", None)
+    return Card(
+        latih=__version__,
+        model=source.model,
+        activation=source.activation,
+        norm=source.norm,
+        shape=data.train.shape,
+        outputs=outputs,
+        task=data.task,
+        classes=data.classes,
+        flagged=0 if flagged is None else len(flagged),
+        schema=cast(AnySchema, data.schema),
+    )

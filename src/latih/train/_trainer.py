@@ -1,0 +1,147 @@
+"""The loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from latih._recipe import Recipe
+from latih.data import Examples, permutation
+from latih.data.augment import Augment
+
+from ._callbacks import Callback, StopTraining, reactions
+from ._history import History
+from ._metrics import Meter
+from ._step import Step
+
+
+@dataclass
+class Trainer:
+    """Runs `step` over `train` for `recipe.epochs` epochs, validating after each; callbacks see every moment.
+
+    `epoch` and `batch` say where the run stands (both counted from 0), so that a checkpoint can put it back there.
+    """
+
+    step: Step
+    train: Examples
+    valid: Examples | None
+    meter: Meter | None
+    recipe: Recipe
+    augment: Augment
+    device: torch.device
+    batch_size: int
+    callbacks: Sequence[Callback] = ()
+    history: History = field(default_factory=History)
+    epoch: int = 0
+    batch: int = 0
+    interrupted: bool = False
+    """Set when the run was asked to stop and will be resumed."""
+
+    def __post_init__(self) -> None:
+        self._reactions = reactions(self.callbacks)
+        self.step.notify = self.notify
+        self.losses: list[Tensor] = []  # of this epoch, left on the device
+
+    def notify(self, event: str) -> None:
+        """Tell every callback that overrides `event`; one that stops the run does not silence the others."""
+        stop: StopTraining | None = None
+        for react in self._reactions[event]:
+            try:
+                react(self)
+            except StopTraining as asked:
+                stop = stop or asked
+        if stop is not None:
+            raise stop
+
+    def fit(self) -> History:
+        """Train until the last epoch or until a callback raises `StopTraining`."""
+        try:
+            self.notify("on_fit_start")
+            while self.epoch < self.recipe.epochs:
+                self.run_epoch()
+        except StopTraining as stop:
+            self.history.stopped = str(stop)
+        finally:
+            self.notify("on_fit_end")
+        return self.history
+
+    def run_epoch(self) -> None:
+        """The batches that are left of this epoch, then validation."""
+        recipe, started, first = self.recipe, time.perf_counter(), self.batch
+        self.notify("on_epoch_start")
+        self.step.model.train()
+        order = permutation(recipe.seed, self.epoch, len(self.train))[first * self.batch_size :]
+        for inputs, targets, index in self.train.batches(order, self.batch_size):
+            self.train_batch(inputs.to(self.device), targets.to(self.device), index)
+        row = self._training_row(time.perf_counter() - started, len(order))
+        if self.valid is not None:
+            row |= self.evaluate(self.valid, "valid")
+        self.history.rows.append(row)
+        self.epoch, self.batch, self.losses = self.epoch + 1, 0, []
+        self._score(row)
+        self.notify("on_epoch_end")
+
+    def train_batch(self, inputs: Tensor, targets: Tensor, index: Tensor) -> None:
+        """One update; nothing here waits for the device."""
+        if self.augment.steps:
+            inputs = self.augment(inputs, index, self.recipe.seed, self.epoch)
+        self.step(inputs, targets)
+        self.losses.append(self.step.loss)
+        if self.meter is not None:
+            self.meter.add(self.step.output, targets)
+        self.batch += 1
+        self.notify("on_step_end")
+
+    @torch.no_grad()
+    def evaluate(self, examples: Examples, part: str) -> dict[str, float]:
+        """Loss and metric over `examples` in evaluation mode, as columns named after the `part`."""
+        model = self.step.model
+        was_training = model.training
+        model.eval()
+        meter, total = self.meter, torch.zeros((), device=self.device)
+        if meter is not None:
+            meter.reset()
+        with self.step.autocast:
+            for inputs, targets, _ in examples.batches(torch.arange(len(examples)), self.evaluation_batch):
+                targets = targets.to(self.device)
+                output = model(inputs.to(self.device))
+                total += self.step.loss_function(output, targets) * len(targets)
+                if meter is not None:
+                    meter.add(output, targets)
+        model.train(was_training)
+        row = {f"{part}_loss": float(total) / len(examples)}
+        if meter is not None:
+            row[f"{part}_{meter.name}"] = meter.compute()
+            meter.reset()
+        return row
+
+    @property
+    def evaluation_batch(self) -> int:
+        """Validation keeps no activations for a backward pass, so its batches may be larger."""
+        return max(self.batch_size, 256)
+
+    @property
+    def watched(self) -> tuple[str, bool]:
+        """The column that decides what is best, and whether higher is better."""
+        part = "train" if self.valid is None else "valid"
+        if self.recipe.watch == "loss" or self.meter is None:
+            return f"{part}_loss", False
+        return f"{part}_{self.meter.name}", self.meter.higher_is_better
+
+    def _training_row(self, seconds: float, examples: int) -> dict[str, float]:
+        # one transfer for the whole epoch's losses
+        losses = torch.stack(self.losses).float().cpu() if self.losses else torch.full((1,), float("nan"))
+        self.history.losses.extend(losses.tolist())
+        row = {"epoch": self.epoch + 1, "step": self.step.count, "lr": self.step.lr, "train_loss": float(losses.mean())}
+        if self.meter is not None:
+            row[f"train_{self.meter.name}"] = self.meter.compute()
+            self.meter.reset()
+        return row | {"seconds": round(seconds, 4), "examples_per_second": round(examples / max(seconds, 1e-9), 1)}
+
+    def _score(self, row: dict[str, float]) -> None:
+        name, higher_is_better = self.watched
+        self.step.scores += ((self.step.count, -row[name] if higher_is_better else row[name]),)

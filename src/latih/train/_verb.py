@@ -1,0 +1,94 @@
+"""`latih.train`: the whole of training as one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from latih import init
+from latih._checks import InputError
+from latih._notation import build
+from latih._recipe import Recipe, Source
+from latih.data import as_examples, peek_targets
+from latih.optim import OptimizerSpec
+
+from . import _folder
+from ._callbacks import Callback
+from ._card import save_weights
+from ._fit import Options, Parts, Run, fit
+from ._job import prepare, run_job
+from ._losses import loss_function
+from ._progress import Reporter
+from ._step import LossFunction
+
+
+def train(
+    model: nn.Module | str,
+    train: Any,
+    valid: Any = None,
+    *,
+    loss: str | LossFunction | None = None,
+    recipe: Recipe | None = None,
+    optimizer: str | OptimizerSpec | torch.optim.Optimizer | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    callbacks: Sequence[Callback] = (),
+    progress: bool = True,
+) -> Run:
+    """Train `model` by `recipe` and return the `Run`; `model` itself is trained in place.
+
+    Args:
+        model: A module that maps a batch of inputs to outputs; or notation such as "mlp(depth=20)", which needs data
+            by name or path and gets standardisation in front.
+        train: A pair (x, y) of arrays or tensors, a torch Dataset or DataLoader of such pairs, or the name or path of
+            a data set. Integer y (n,) are classes, float y are values of the outputs' shape.
+        valid: The same for validation; without it nothing is validated and the last weights are kept. For data by
+            name or path a share is held out.
+        loss: `(output, target) -> scalar`, the mean over the batch, or a name; None fits the targets.
+        recipe: Everything else; see `Recipe`.
+        optimizer: Notation, a spec, or a live torch optimizer over the model's parameters; replaces the recipe's.
+        out: The run folder to write; None writes nothing.
+        resume: Go on from the newest checkpoint in `out`.
+        callbacks: Your own `Callback`s.
+        progress: A bar on a terminal and one line an epoch, on stderr.
+
+    Raises:
+        InputError: When model, data, loss and recipe do not fit each other, before the first step.
+
+    >>> x = torch.randn(64, 4)
+    >>> run = train(nn.Linear(4, 2), (x, (x[:, 0] > 0).long()), recipe=Recipe(epochs=2, lr=0.1), progress=False)
+    >>> len(run.history.rows)
+    2
+    """
+    recipe = recipe or Recipe()
+    folder = None if out is None else Path(out)
+    options = Options(loss, optimizer, folder, resume, [*([Reporter()] if progress else []), *callbacks])
+    if isinstance(train, str | Path):
+        source = Source(
+            str(train), model if isinstance(model, str) else "mlp()", valid=None if valid is None else str(valid)
+        )
+        prepared = prepare(source, recipe, model if isinstance(model, nn.Module) else None)
+        _claim(folder, resume)
+        return run_job(source, recipe, options, prepared)
+    if not isinstance(model, nn.Module):
+        raise InputError(f"train(model={model!r}): arrays need a torch.nn.Module; notation needs data by name or path.")
+    examples = as_examples(train, "train")
+    validation = None if valid is None else as_examples(valid, "valid")
+    if recipe.init != "auto":
+        init.apply(model, build("init", recipe.init))
+    _claim(folder, resume)
+    run = fit(
+        Parts(model, examples, validation, loss_function(loss or recipe.loss, peek_targets(examples))), recipe, options
+    )
+    if folder is not None and not run.interrupted:
+        save_weights(folder, model)
+    return run
+
+
+def _claim(folder: Path | None, resume: bool) -> None:
+    if folder is not None:
+        _folder.claim(folder, resume=resume)
