@@ -1,0 +1,64 @@
+"""The command line: one file a command, and nothing heavy imported before a command runs.
+
+Exit codes: 0 done, 1 interrupted or failed, 2 a mistake in what was asked.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from latih._checks import InputError, did_you_mean
+from latih._version import __version__
+
+# command -> what it does, in the order of use
+COMMANDS = {
+    "train": "Train a network on data; leaves a run folder.",
+    "predict": "Answer for new inputs with a finished run.",
+    "export": "Write a finished run as ONNX, checked numerically.",
+    "methods": "List every method of every family, with its source.",
+}
+
+_HELP = """latih {version}: makes deep neural networks train.
+
+usage: latih COMMAND [options]        latih COMMAND --help for a command's options
+
+{commands}
+
+A first run, on images that come with latih:
+  latih train                                          a 20-layer network on fashion-mini
+  latih train table.csv --target price                 a table
+  latih train photos/ --model 'resnet(blocks=2)'       a folder with one subfolder a class
+  latih predict runs/fashion-mini-1 fashion-mini       class probabilities as CSV
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (default: this process's) and return the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except InputError as error:
+        print(f"latih: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("latih: stopped.", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # whoever read our output has seen enough
+        sys.stderr.close()
+        return 1
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        commands = "\n".join(f"  {name:<9} {what}" for name, what in COMMANDS.items())
+        print(_HELP.format(version=__version__, commands=commands), end="")
+        return 0
+    if words[0] in ("-V", "--version"):
+        print(f"latih {__version__}")
+        return 0
+    if words[0] not in COMMANDS:
+        hint = did_you_mean(words[0], COMMANDS) or f"; the commands are {', '.join(COMMANDS)}"
+        raise InputError(f"{words[0]!r} is not a command{hint}.")
+    command = importlib.import_module(f"latih.cli._{words[0]}")
+    return command.run(words[1:])

@@ -1,0 +1,45 @@
+"""`latih predict`: a finished run answers for new inputs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from ._arguments import read
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Predict DATA with the model in the run folder RUN.
+
+    Classes come with the probability of each; values are in the units of the training targets.
+    """
+
+    run: tyro.conf.Positional[Path]
+    """A run folder that `latih train` left."""
+    data: tyro.conf.Positional[str]
+    """A table with the same columns, an .npz with x, an image or a folder of them, or a named set (its test images)."""
+    out: Path | None = None
+    """A .csv or .parquet file; default: CSV on standard output."""
+    model: str | None = None
+    """package.module:factory, to allow a run whose network is code of your own."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1, mps; "auto" takes the accelerator where there is one."""
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command."""
+    asked = read(Predict, words, "predict")
+    from latih.train import predict
+
+    predictions = predict(asked.run, asked.data, factory=asked.model, device=asked.device)
+    if asked.out is None:
+        sys.stdout.write(predictions.table().write_csv())
+    else:
+        predictions.save(asked.out)
+        print(f"{len(predictions.ids):,} predictions -> {asked.out}")
+    return 0

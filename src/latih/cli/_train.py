@@ -1,0 +1,107 @@
+"""`latih train`: data in, a trained network and its run folder out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from latih._checks import InputError
+from latih._recipe import Recipe, Source, read_toml
+
+from ._arguments import method, read
+
+
+@dataclass(frozen=True)
+class SourceFlags(Source):
+    """The data and the model."""
+
+    data: tyro.conf.Positional[str] = Source.data
+    """fashion-mini, fashion-mnist, mnist, a CSV, Parquet or .npz file, or a folder with one subfolder a class."""
+    model: Annotated[str, method("models", "package.module:factory for your own, or one of")] = Source.model
+    activation: Annotated[str | None, method("activations", "For latih's own models")] = None
+    norm: Annotated[str | None, method("norm", "For latih's own models")] = None
+
+
+@dataclass(frozen=True)
+class RecipeFlags(Recipe):
+    """How to train. Methods are calls with named arguments, such as 'nag(lr=0.01)'; `latih methods` explains each."""
+
+    optimizer: Annotated[str, method("optim", "How a gradient becomes a step")] = Recipe.optimizer
+    schedule: Annotated[str, method("schedules", "The rate over the run, joined by >>")] = Recipe.schedule
+    clip: Annotated[str, method("clip", "What is cut off large gradients")] = Recipe.clip
+    init: Annotated[str, method("init", '"auto" fits each layer to its activation; or one of')] = Recipe.init
+    augment: Annotated[str, method("augment", "How training images vary, joined by >>")] = Recipe.augment
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a network on DATA and leave a run folder that predicts, resumes and explains itself.
+
+    A flag beats the recipe file, the file beats the default. Ctrl-C finishes the step and saves.
+    """
+
+    source: SourceFlags = field(default_factory=SourceFlags)
+    settings: RecipeFlags = field(default_factory=RecipeFlags)
+    recipe: Path | None = None
+    """A TOML file with any of these settings, such as the recipe.toml of an earlier run."""
+    out: Path | None = None
+    """The run folder to write; default: runs/NAME-1, -2, ..."""
+    resume: bool = False
+    """Go on from the newest checkpoint in --out, with the settings that the run began with."""
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command."""
+    asked = _read(words)
+    folder = asked.out or _fresh_folder(asked.source)
+    # said before torch is loaded, which takes seconds
+    print(f"latih  {asked.source.model} on {asked.source.data} -> {folder}", flush=True)
+    return _train(asked, folder)
+
+
+def _read(words: Sequence[str]) -> Train:
+    """Flags over recipe file (or, to resume, the run's own recipe) over defaults."""
+    asked = read(Train, words, "train")
+    file = asked.recipe
+    if asked.resume:
+        if asked.out is None:
+            raise InputError("--resume needs --out: name the run folder to go on with.")
+        file = asked.out / "recipe.toml"
+    if file is None:
+        return asked
+    settings, source = read_toml(file)
+    defaults = replace(asked, settings=RecipeFlags(**vars(settings)), source=SourceFlags(**vars(source)))
+    return read(Train, words, "train", defaults)
+
+
+def _fresh_folder(source: Source) -> Path:
+    name, number = Path(source.data).stem or "run", 1
+    while (folder := Path("runs") / f"{name}-{number}").exists():
+        number += 1
+    return folder
+
+
+def _train(asked: Train, folder: Path) -> int:
+    from latih.report import summary_lines, write_report
+    from latih.train import Options, Reporter
+    from latih.train._folder import claim
+    from latih.train._job import describe, prepare, run_job
+
+    prepared = prepare(asked.source, asked.settings)
+    claim(folder, resume=asked.resume)
+    for line in describe(*prepared[:2]):
+        print(line)
+    sys.stdout.flush()
+    options = Options(folder=folder, resume=asked.resume, callbacks=[Reporter()])
+    run = run_job(asked.source, asked.settings, options, prepared)
+    if run.interrupted:
+        print(f"stopped after {run.summary['updates']} updates; go on with: latih train --out {folder} --resume")
+        return 1
+    write_report(run)
+    print("\n".join(summary_lines(run)))
+    return 0

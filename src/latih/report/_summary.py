@@ -1,0 +1,33 @@
+"""What a finished run says on the terminal."""
+
+from __future__ import annotations
+
+from latih._plot import sparkline
+from latih.train import Run
+
+
+def summary_lines(run: Run) -> list[str]:
+    """The curve, the kept epoch's numbers, the test result, and what to do next."""
+    summary, kept = run.summary, run.summary["kept"]
+    lines = []
+    name = summary["watched"]
+    if len(run.history.rows) > 1:
+        curve = run.history.column(name)
+        lines.append(f"{_words(name):<16} {sparkline(curve, 40)}  {curve[0]:.4g} -> {curve[-1]:.4g}")
+    if summary["stopped"]:
+        lines.append(f"stopped early: {summary['stopped']}")
+    if kept is not None:
+        numbers = [f"{_words(key)} {kept[key]:.4f}" for key in kept if key.startswith("valid_")]
+        lines.append(f"kept epoch {kept['epoch']:.0f}: {', '.join(numbers) or 'no validation'}")
+    if "test" in summary:
+        lines.append(
+            "on the test part: " + ", ".join(f"{_words(key)} {value:.4f}" for key, value in summary["test"].items())
+        )
+    lines.append(f"{summary['updates']:,} updates in {summary['seconds']:.0f} s")
+    if run.folder is not None:
+        lines.append(f"{run.folder}/report.html shows the curves; predict with: latih predict {run.folder} DATA")
+    return lines
+
+
+def _words(column: str) -> str:
+    return column.replace("_", " ").replace("valid ", "validation ").replace("train ", "training ")
