@@ -1,0 +1,18 @@
+"""The structure of any model, read from what autograd recorded of one batch.
+
+The graph behind a loss is the model's true data flow: its nodes carry the op and the constants it was called with, its
+leaves are the parameters. So the tape knows, for modules and functional calls alike, which activation each weighted
+layer feeds and through what. It never guesses from names: what the graph cannot tell is called "unknown".
+
+| name | what it is for |
+|---|---|
+| `read` | one recorded forward pass -> `Tape` |
+| `Tape` | the layers in forward order, the parameters that the loss never reaches, what the loss does |
+| `WeightedLayer` | one weight: kind, fans, the activation it feeds, what lies between, where it sits |
+| `Activation` | name and constants, e.g. leaky_relu(negative_slope=0.2) |
+"""
+
+from ._base import Activation, Tape, WeightedLayer
+from ._read import read
+
+__all__ = ["Activation", "Tape", "WeightedLayer", "read"]
