@@ -89,5 +89,7 @@ def test_importing_latih_does_not_load_torch():
 
 
 def test_a_verb_stays_callable_however_its_room_was_imported_first():
-    code = "from latih.train import Recipe; import latih, latih.train as t; assert callable(latih.train) and callable(t)"
+    code = (
+        "from latih.train import Recipe; import latih, latih.train as t; assert callable(latih.train) and callable(t)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

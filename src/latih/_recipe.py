@@ -5,7 +5,7 @@ Imports no torch, so that flags, help and mistakes are quick.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -105,8 +105,8 @@ class Source:
 
     data: str = "fashion-mini"
     """fashion-mini, fashion-mnist, mnist, a CSV, Parquet or .npz file, or a folder with one subfolder a class."""
-    model: str = "mlp()"
-    """A method of models, or package.module:factory for a network of your own."""
+    model: str = "auto"
+    """A method of models, or package.module:factory for a network of your own; "auto" goes by the kind of data."""
     activation: str | None = None
     """A method of activations, for latih's own models."""
     norm: str | None = None
@@ -142,9 +142,20 @@ class Source:
         """True when the network is the user's own code."""
         return ":" in self.model.split("(")[0]
 
+    def resolved(self) -> Source:
+        """The same source with "auto" replaced by the network that it stands for."""
+        if self.model != "auto":
+            return self
+        path = Path(self.data)
+        if path.is_dir():
+            return replace(self, model="resnet(blocks=2)")
+        table = path.suffix.lower() in (".csv", ".tsv", ".parquet")
+        return replace(self, model="mlp(depth=3, width=100)" if table else "mlp(depth=20, width=100)")
+
     def methods(self) -> dict[str, str]:
         """The notation of every method that this source names, by family."""
-        texts = {"activations": self.activation, "norm": self.norm, "models": None if self.is_factory else self.model}
+        own = self.is_factory or self.model == "auto"
+        texts = {"activations": self.activation, "norm": self.norm, "models": None if own else self.model}
         return {family: text for family, text in texts.items() if text is not None}
 
 

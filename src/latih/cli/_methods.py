@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import tyro
 
@@ -17,7 +18,7 @@ from ._arguments import read
 class Methods:
     """List the methods of all families, or of one; or show the whole page of one method."""
 
-    name: tyro.conf.Positional[str] = "all"
+    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")] = "all"
     """A family (optim), or a method of one (optim.nag)."""
 
 

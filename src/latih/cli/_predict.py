@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -19,9 +20,9 @@ class Predict:
     Classes come with the probability of each; values are in the units of the training targets.
     """
 
-    run: tyro.conf.Positional[Path]
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
     """A run folder that `latih train` left."""
-    data: tyro.conf.Positional[str]
+    data: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA")]
     """A table with the same columns, an .npz with x, an image or a folder of them, or a named set (its test images)."""
     out: Path | None = None
     """A .csv or .parquet file; default: CSV on standard output."""

@@ -20,7 +20,7 @@ from ._arguments import method, read
 class SourceFlags(Source):
     """The data and the model."""
 
-    data: tyro.conf.Positional[str] = Source.data
+    data: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA")] = Source.data
     """fashion-mini, fashion-mnist, mnist, a CSV, Parquet or .npz file, or a folder with one subfolder a class."""
     model: Annotated[str, method("models", "package.module:factory for your own, or one of")] = Source.model
     activation: Annotated[str | None, method("activations", "For latih's own models")] = None
@@ -58,10 +58,10 @@ class Train:
 def run(words: Sequence[str]) -> int:
     """Run the command."""
     asked = _read(words)
-    folder = asked.out or _fresh_folder(asked.source)
+    source, folder = asked.source.resolved(), asked.out or _fresh_folder(asked.source)
     # said before torch is loaded, which takes seconds
-    print(f"latih  {asked.source.model} on {asked.source.data} -> {folder}", flush=True)
-    return _train(asked, folder)
+    print(f"latih  {source.model} on {source.data} -> {folder}", flush=True)
+    return _train(source, asked, folder)
 
 
 def _read(words: Sequence[str]) -> Train:
@@ -86,19 +86,19 @@ def _fresh_folder(source: Source) -> Path:
     return folder
 
 
-def _train(asked: Train, folder: Path) -> int:
+def _train(source: Source, asked: Train, folder: Path) -> int:
     from latih.report import summary_lines, write_report
     from latih.train import Options, Reporter
-    from latih.train._folder import claim
+    from latih.train._folder import refuse_unusable
     from latih.train._job import describe, prepare, run_job
 
-    prepared = prepare(asked.source, asked.settings)
-    claim(folder, resume=asked.resume)
+    refuse_unusable(folder, resume=asked.resume)
+    prepared = prepare(source, asked.settings)
     for line in describe(*prepared[:2]):
         print(line)
     sys.stdout.flush()
     options = Options(folder=folder, resume=asked.resume, callbacks=[Reporter()])
-    run = run_job(asked.source, asked.settings, options, prepared)
+    run = run_job(source, asked.settings, options, prepared)
     if run.interrupted:
         print(f"stopped after {run.summary['updates']} updates; go on with: latih train --out {folder} --resume")
         return 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from latih._plot import sparkline
-from latih.train import Run
+from latih.train import Run, number
 
 
 def summary_lines(run: Run) -> list[str]:
@@ -13,15 +13,15 @@ def summary_lines(run: Run) -> list[str]:
     name = summary["watched"]
     if len(run.history.rows) > 1:
         curve = run.history.column(name)
-        lines.append(f"{_words(name):<16} {sparkline(curve, 40)}  {curve[0]:.4g} -> {curve[-1]:.4g}")
+        lines.append(f"{_words(name):<16} {sparkline(curve, 40)}  {number(curve[0])} -> {number(curve[-1])}")
     if summary["stopped"]:
         lines.append(f"stopped early: {summary['stopped']}")
     if kept is not None:
-        numbers = [f"{_words(key)} {kept[key]:.4f}" for key in kept if key.startswith("valid_")]
+        numbers = [f"{_words(key)} {number(kept[key])}" for key in kept if key.startswith("valid_")]
         lines.append(f"kept epoch {kept['epoch']:.0f}: {', '.join(numbers) or 'no validation'}")
     if "test" in summary:
         lines.append(
-            "on the test part: " + ", ".join(f"{_words(key)} {value:.4f}" for key, value in summary["test"].items())
+            "on the test part: " + ", ".join(f"{_words(key)} {number(value)}" for key, value in summary["test"].items())
         )
     lines.append(f"{summary['updates']:,} updates in {summary['seconds']:.0f} s")
     if run.folder is not None:

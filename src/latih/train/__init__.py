@@ -16,6 +16,7 @@ from ._fit import Options, Run
 from ._history import History
 from ._predict import Predictions, predict
 from ._progress import Reporter
+from ._progress import number as number
 from ._step import Step
 from ._trainer import Trainer
 from ._verb import train

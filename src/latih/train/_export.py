@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -31,8 +34,7 @@ def export_onnx(run: str | Path, path: Path, *, factory: str | None = None) -> f
     network.eval()
     example = example_inputs(card, 5)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the exporter warns about its own internals
+        with _quiet():
             program = torch.onnx.export(
                 network,
                 (example,),
@@ -65,6 +67,20 @@ def example_inputs(card: Card, size: int) -> Tensor:
     if isinstance(card.schema, ArraySchema) and card.schema.dtype != "uint8":
         return torch.randn(size, *card.shape, generator=generator)
     return torch.randint(256, (size, *card.shape), generator=generator).to(torch.uint8)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter warns and logs about its own internals; what matters is checked numerically."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _difference(runtime, content: bytes, network: nn.Module, inputs: Tensor) -> float:

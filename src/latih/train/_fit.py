@@ -108,6 +108,8 @@ def make_trainer(parts: Parts, recipe: Recipe, options: Options) -> Trainer:
     early = EarlyStopping(recipe.patience) if recipe.patience and valid is not None else None
     checkpoints = None
     if options.folder is not None:
+        # only now, when everything fits, is anything written
+        _folder.claim(options.folder, resume=options.resume)
         checkpoints = Checkpoints(options.folder, recipe.keep_checkpoints, early)
         if not options.resume:
             _folder.write(options.folder / _folder.RECIPE, write_toml(recipe, parts.source))

@@ -13,22 +13,22 @@ RECIPE, WEIGHTS, CARD, HISTORY = "recipe.toml", "model.safetensors", "model.json
 SUMMARY, CHECKPOINTS, REPORT = "summary.json", "checkpoints", "report.html"
 
 
-def claim(path: Path, *, resume: bool) -> Path:
-    """Create the run folder, or say why it cannot be used. An earlier run in it is left alone unless resumed."""
+def refuse_unusable(path: Path, *, resume: bool) -> None:
+    """Say why `path` cannot be the run folder; touches nothing. An earlier run in it is only gone on with."""
     if resume:
         if not (path / CHECKPOINTS).is_dir():
             raise InputError(f"--out {path}: no checkpoints to resume from; start the run without --resume.")
-        return path
-    if path.exists() and not path.is_dir():
+    elif path.exists() and not path.is_dir():
         raise InputError(f"--out {path}: this is a file; name a folder.")
-    if path.is_dir() and any(path.iterdir()):
+    elif path.is_dir() and any(path.iterdir()):
         raise InputError(f"--out {path}: the folder is not empty; go on with --resume, or name another folder.")
+
+
+def claim(path: Path, *, resume: bool) -> None:
+    """Create the run folder, or say why it cannot be used."""
+    refuse_unusable(path, resume=resume)
     with writing(path):
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / ".probe"
-        probe.write_bytes(b"x")
-        probe.unlink()
-    return path
 
 
 def write(path: Path, content: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -24,9 +23,10 @@ class Reporter(Callback):
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(file=sys.stderr, highlight=False)
+        self.console = console or Console(highlight=False)
         self._next = float("inf")
         self._bar: Progress | None = None
+        self._headed = False
 
     def on_fit_start(self, trainer: Trainer) -> None:
         """Open the bar when somebody can see it."""
@@ -57,8 +57,12 @@ class Reporter(Callback):
         self._bar.update(self._task, completed=done, description=title, numbers=numbers, refresh=True)
 
     def on_epoch_end(self, trainer: Trainer) -> None:
-        """Print the epoch's row."""
-        self.console.print(line(trainer.history.rows[-1], trainer.recipe.epochs), soft_wrap=True)
+        """Print the epoch's row, under a heading when it is the first one printed."""
+        row = trainer.history.rows[-1]
+        if not self._headed:
+            self.console.print(heading(row), soft_wrap=True)
+            self._headed = True
+        self.console.print(line(row, trainer.recipe.epochs), soft_wrap=True)
 
     def on_fit_end(self, trainer: Trainer) -> None:
         """Take the bar away."""
@@ -66,25 +70,34 @@ class Reporter(Callback):
             self._bar.stop()
 
 
+def heading(row: dict[str, float]) -> str:
+    """The columns' names, to stand above `line`."""
+    names = [name.replace("accuracy", "acc").replace("_", " ") for name in _shown(row)]
+    return f"{'epoch':>9}{''.join(f'{name:>12}' for name in names)}{'lr':>10}{'examples/s':>12}"
+
+
 def line(row: dict[str, float], epochs: int) -> str:
-    """One epoch in at most 80 columns.
+    """One epoch in 79 columns.
 
     >>> line({"epoch": 3, "train_loss": 0.41, "valid_loss": 0.5, "lr": 0.01, "examples_per_second": 9e4}, 10)
-    'epoch  3/10  train loss 0.4100  valid loss 0.5000  lr 0.01  90k/s'
+    '     3/10        0.41         0.5      0.01         90k'
     """
-    parts = [f"epoch {row['epoch']:>{len(str(epochs))}.0f}/{epochs}"]
-    for part in ("train", "valid"):
-        numbers = {key.removeprefix(f"{part}_"): value for key, value in row.items() if key.startswith(f"{part}_")}
-        shown = [
-            f"{name} {value:.4f}" if name == "loss" else f"{short(name)} {value:.4g}" for name, value in numbers.items()
-        ]
-        parts.extend([f"{part} {' '.join(shown)}"] if shown else [])
-    return "  ".join([*parts, f"lr {row['lr']:.2g}", f"{_thousands(row['examples_per_second'])}/s"])
+    place = f"{row['epoch']:.0f}/{epochs}"
+    numbers = "".join(f"{number(row[name]):>12}" for name in _shown(row))
+    return f"{place:>9}{numbers}{row['lr']:>10.2g}{_thousands(row['examples_per_second']):>12}"
 
 
-def short(metric: str) -> str:
-    """A metric's name where room is scarce."""
-    return {"accuracy": "acc"}.get(metric, metric)
+def number(value: float) -> str:
+    """Four digits, and no exponent where none is needed.
+
+    >>> number(0.41239), number(20729.56), number(1.5e-9)
+    ('0.4124', '20,730', '1.5e-09')
+    """
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
+
+
+def _shown(row: dict[str, float]) -> list[str]:
+    return [name for name in row if name.startswith(("train_", "valid_"))]
 
 
 def _thousands(number: float) -> str:

@@ -16,7 +16,6 @@ from latih._recipe import Recipe, Source
 from latih.data import as_examples, peek_targets
 from latih.optim import OptimizerSpec
 
-from . import _folder
 from ._callbacks import Callback
 from ._card import save_weights
 from ._fit import Options, Parts, Run, fit
@@ -68,11 +67,9 @@ def train(
     folder = None if out is None else Path(out)
     options = Options(loss, optimizer, folder, resume, [*([Reporter()] if progress else []), *callbacks])
     if isinstance(train, str | Path):
-        source = Source(
-            str(train), model if isinstance(model, str) else "mlp()", valid=None if valid is None else str(valid)
-        )
+        named = model if isinstance(model, str) else "auto"
+        source = Source(str(train), named, valid=None if valid is None else str(valid)).resolved()
         prepared = prepare(source, recipe, model if isinstance(model, nn.Module) else None)
-        _claim(folder, resume)
         return run_job(source, recipe, options, prepared)
     if not isinstance(model, nn.Module):
         raise InputError(f"train(model={model!r}): arrays need a torch.nn.Module; notation needs data by name or path.")
@@ -80,15 +77,9 @@ def train(
     validation = None if valid is None else as_examples(valid, "valid")
     if recipe.init != "auto":
         init.apply(model, build("init", recipe.init))
-    _claim(folder, resume)
     run = fit(
         Parts(model, examples, validation, loss_function(loss or recipe.loss, peek_targets(examples))), recipe, options
     )
     if folder is not None and not run.interrupted:
         save_weights(folder, model)
     return run
-
-
-def _claim(folder: Path | None, resume: bool) -> None:
-    if folder is not None:
-        _folder.claim(folder, resume=resume)
