@@ -20,6 +20,13 @@ def at_least(call: str, name: str, value: float, minimum: float, way_out: str = 
         raise InputError(_sentence(call, name, value, f"must be at least {minimum:g}", way_out))
 
 
+def whole(call: str, name: str, value: object, minimum: int, way_out: str = "") -> None:
+    """Refuse a `value` that is not an int, or is below `minimum`."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InputError(_sentence(call, name, value, "must be a whole number", way_out))
+    at_least(call, name, value, minimum, way_out)
+
+
 def positive(call: str, name: str, value: float, way_out: str = "") -> None:
     """Refuse a `value` that is not a finite number above 0."""
     if not _is_number(value) or not (value > 0 and math.isfinite(value)):

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from latih._checks import InputError, at_least, did_you_mean, one_of, positive, within
+from latih._checks import InputError, at_least, did_you_mean, one_of, positive, whole, within
 from latih._notation import parse
 
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -69,9 +69,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "accumulate", "keep_checkpoints"):
-            _whole(name, getattr(self, name), 1)
+            whole("recipe", name, getattr(self, name), 1)
         for name in ("patience", "workers", "seed"):
-            _whole(name, getattr(self, name), 0)
+            whole("recipe", name, getattr(self, name), 0)
         within("recipe", "seed", self.seed, 0, 2**63 - 1)
         if self.lr is not None:
             positive("recipe", "lr", self.lr, "0.001 suits most adaptive optimizers, 0.01 momentum")
@@ -131,7 +131,7 @@ class Source:
                 "0.1 holds out a tenth."
             )
         if self.size is not None:
-            _whole("size", self.size, 1)
+            whole("source", "size", self.size, 1)
         for family, text in self.methods().items():
             parse(family, text)
         if self.is_factory and (self.activation or self.norm):
@@ -190,9 +190,3 @@ def _converted(path: Path, raw: Any, kind: type[Kind]) -> Kind:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
         raise InputError(f"--recipe {path}: {error}.") from None
-
-
-def _whole(name: str, value: object, minimum: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InputError(f"recipe({name}={value!r}): {name} must be a whole number.")
-    at_least("recipe", name, value, minimum)

@@ -86,6 +86,14 @@ def test_the_performance_schedule_reacts_to_the_validation_result():
     assert train(recipe=recipe).history.column("lr")[-1] < 1e-9
 
 
+def test_the_history_says_how_often_and_how_much_was_clipped():
+    rows = train(recipe=Recipe(epochs=2, clip="norm(0.01)")).history.rows
+    assert [row["clipped_steps"] for row in rows] == [1.0, 1.0]
+    assert 0.5 < rows[0]["clipped_share"] < 1.0
+    rare = train(recipe=Recipe(epochs=1, clip="norm(1e6)")).history.rows[0]
+    assert (rare["clipped_steps"], rare["clipped_share"]) == (0.0, 0.0)
+
+
 def test_the_same_seed_gives_the_same_run_and_the_callers_random_state_is_left_alone():
     torch.manual_seed(123)
     before = torch.get_rng_state()
@@ -120,7 +128,7 @@ class InterruptAt(Callback):
 
 @pytest.mark.parametrize("step", [0, 3, 6, 7, 10, 20])
 def test_an_interrupted_run_resumes_to_the_same_weights_bit_for_bit(tmp_path, step):
-    recipe = Recipe(epochs=3, schedule="warmup(4) >> cosine()", optimizer="adam()")
+    recipe = Recipe(epochs=3, schedule="warmup(4) >> cosine()", optimizer="adam()", clip="norm(0.3)")
     whole = train(net(0.4), recipe)
     broken = train(net(0.4), recipe, out=tmp_path / "run", callbacks=[InterruptAt(step)])
     assert broken.interrupted
@@ -130,7 +138,7 @@ def test_an_interrupted_run_resumes_to_the_same_weights_bit_for_bit(tmp_path, st
     for ours, theirs in zip(resumed.model.parameters(), whole.model.parameters(), strict=True):
         assert torch.equal(ours, theirs)
     assert resumed.history.losses == whole.history.losses
-    for name in ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "lr"):
+    for name in ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "lr", "clipped_share"):
         assert resumed.history.column(name) == whole.history.column(name)
 
 

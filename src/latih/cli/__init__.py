@@ -20,15 +20,15 @@ COMMANDS = {
 
 _HELP = """latih {version}: makes deep neural networks train.
 
-usage: latih COMMAND [options]        latih COMMAND --help for a command's options
+usage: latih COMMAND [options]      latih COMMAND --help explains a command
 
 {commands}
 
 A first run, on images that come with latih:
-  latih train                                          a 20-layer network on fashion-mini
-  latih train table.csv --target price                 a table
-  latih train photos/ --model 'resnet(blocks=2)'       a folder with one subfolder a class
-  latih predict runs/fashion-mini-1 fashion-mini       class probabilities as CSV
+  latih train                                 20 layers deep, on fashion-mini
+  latih train table.csv --target price        a table
+  latih train photos/ --model 'cnn(depth=4)'  one subfolder a class
+  latih predict runs/fashion-mini-1 fashion-mini
 """
 
 

@@ -14,7 +14,7 @@ from ._arguments import read
 
 @dataclass(frozen=True)
 class Export:
-    """Write the model in the run folder RUN as ONNX, standardisation and probabilities included.
+    """Write the model in the run folder RUN as ONNX, standardisation included.
 
     The file is checked against the model with onnxruntime before it is written.
     """

@@ -16,7 +16,7 @@ from ._arguments import read
 
 @dataclass(frozen=True)
 class Methods:
-    """List the methods of all families, or of one; or show the whole page of one method."""
+    """List the methods of all families, or of one; or show one method's page."""
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")] = "all"
     """A family (optim), or a method of one (optim.nag)."""

@@ -17,7 +17,7 @@ from ._arguments import read
 class Predict:
     """Predict DATA with the model in the run folder RUN.
 
-    Classes come with the probability of each; values are in the units of the training targets.
+    Classes come with their probabilities, values in the units of the targets.
     """
 
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]

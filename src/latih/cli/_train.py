@@ -40,9 +40,11 @@ class RecipeFlags(Recipe):
 
 @dataclass(frozen=True)
 class Train:
-    """Train a network on DATA and leave a run folder that predicts, resumes and explains itself.
+    """Train a network on DATA and leave a run folder that predicts and resumes.
 
-    A flag beats the recipe file, the file beats the default. Ctrl-C finishes the step and saves.
+    A flag beats the recipe file, the file beats the default.
+
+    Ctrl-C finishes the step, saves, and says how to go on.
     """
 
     source: SourceFlags = field(default_factory=SourceFlags)

@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from latih._checks import at_least, within
+from latih._checks import whole, within
 
 from ._base import ModelSpec
 from ._blocks import Style, conv_block, dense_block, head, image_shape
@@ -29,7 +29,7 @@ def cnn(
     torch.Size([2, 5])
     """
     for name, value in (("depth", depth), ("width", width), ("hidden", hidden)):
-        at_least("cnn", name, value, 1)
+        whole("cnn", name, value, 1)
     within("cnn", "dropout", dropout, 0.0, 0.99)
     style, dense_style = Style.read(activation, norm, 0.0), Style.read(activation, norm, dropout)
 

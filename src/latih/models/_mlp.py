@@ -5,7 +5,7 @@ import math
 
 from torch import nn
 
-from latih._checks import at_least, within
+from latih._checks import whole, within
 
 from ._base import ModelSpec
 from ._blocks import Style, dense_block, head
@@ -24,8 +24,8 @@ def mlp(
     >>> mlp(depth=2, width=8)((1, 4, 4), 3)(__import__("torch").zeros(5, 1, 4, 4)).shape
     torch.Size([5, 3])
     """
-    at_least("mlp", "depth", depth, 0)
-    at_least("mlp", "width", width, 1)
+    whole("mlp", "depth", depth, 0)
+    whole("mlp", "width", width, 1)
     within("mlp", "dropout", dropout, 0.0, 0.99)
     style = Style.read(activation, norm, dropout)
 

@@ -5,7 +5,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from latih._checks import at_least, within
+from latih._checks import whole, within
 
 from ._base import ModelSpec
 from ._blocks import Style, conv, conv_block, head, image_shape
@@ -26,8 +26,8 @@ def resnet(
     >>> resnet(blocks=1, width=4)((1, 28, 28), 10)(__import__("torch").zeros(2, 1, 28, 28)).shape
     torch.Size([2, 10])
     """
-    at_least("resnet", "blocks", blocks, 1)
-    at_least("resnet", "width", width, 1)
+    whole("resnet", "blocks", blocks, 1)
+    whole("resnet", "width", width, 1)
     within("resnet", "dropout", dropout, 0.0, 0.99)
     style = Style.read(activation, norm, 0.0)
 

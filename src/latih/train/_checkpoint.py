@@ -87,6 +87,7 @@ def _state(trainer: Trainer, early: EarlyStopping | None) -> dict[str, Any]:
         "optimizer": step.optimizer.state_dict(),
         "scaler": None if step.scaler is None else step.scaler.state_dict(),
         "losses": torch.stack(trainer.losses).cpu() if trainer.losses else torch.zeros(0),
+        "cuts": torch.stack(trainer.cuts).cpu() if trainer.cuts else torch.zeros(0),
         "history": {"rows": history.rows, "losses": torch.tensor(history.losses, dtype=torch.float64)},
         "meter": {} if trainer.meter is None else trainer.meter.state(),
         "early": None if early is None else early.state(),
@@ -103,6 +104,7 @@ def _put_back(trainer: Trainer, state: dict[str, Any], early: EarlyStopping | No
     if step.scaler is not None and state["scaler"] is not None:
         step.scaler.load_state_dict(state["scaler"])
     trainer.losses = list(state["losses"].to(trainer.device))
+    trainer.cuts = list(state["cuts"].to(trainer.device))
     history.rows, history.losses = state["history"]["rows"], state["history"]["losses"].tolist()
     if trainer.meter is not None:
         trainer.meter.load(state["meter"])

@@ -44,7 +44,9 @@ class Trainer:
     def __post_init__(self) -> None:
         self._reactions = reactions(self.callbacks)
         self.step.notify = self.notify
-        self.losses: list[Tensor] = []  # of this epoch, left on the device
+        # of this epoch, left on the device
+        self.losses: list[Tensor] = []
+        self.cuts: list[Tensor] = []
 
     def notify(self, event: str) -> None:
         """Tell every callback that overrides `event`; one that stops the run does not silence the others."""
@@ -81,7 +83,7 @@ class Trainer:
         if self.valid is not None:
             row |= self.evaluate(self.valid, "valid")
         self.history.rows.append(row)
-        self.epoch, self.batch, self.losses = self.epoch + 1, 0, []
+        self.epoch, self.batch, self.losses, self.cuts = self.epoch + 1, 0, [], []
         self._score(row)
         self.notify("on_epoch_end")
 
@@ -91,6 +93,8 @@ class Trainer:
             inputs = self.augment(inputs, index, self.recipe.seed, self.epoch)
         self.step(inputs, targets)
         self.losses.append(self.step.loss)
+        if self.step.clipped is not None:
+            self.cuts.append(self.step.clipped.removed)
         if self.meter is not None:
             self.meter.add(self.step.output, targets)
         self.batch += 1
@@ -140,6 +144,9 @@ class Trainer:
         if self.meter is not None:
             row[f"train_{self.meter.name}"] = self.meter.compute()
             self.meter.reset()
+        if self.cuts:
+            removed = torch.stack(self.cuts).float().cpu()
+            row |= {"clipped_steps": float((removed > 0).float().mean()), "clipped_share": float(removed.mean())}
         return row | {"seconds": round(seconds, 4), "examples_per_second": round(examples / max(seconds, 1e-9), 1)}
 
     def _score(self, row: dict[str, float]) -> None:
