@@ -1,7 +1,10 @@
 """The commands as a user runs them, from data to predictions."""
 
+import contextlib
 import json
 import os
+import pty
+import signal
 import subprocess
 import sys
 
@@ -159,4 +162,58 @@ def test_piped_output_is_plain_lines(folder):
     assert "\r" not in told.stdout
     assert told.stdout.splitlines()[0] == "latih  mlp(depth=3, width=100) on shop.csv -> runs/shop-1"
     assert len([line for line in told.stdout.splitlines() if "/2 " in line]) == 2
-    assert max(map(len, told.stdout.splitlines())) <= 100
+    assert max(map(len, told.stdout.splitlines())) <= 80
+
+
+def in_a_terminal(words, folder):
+    """Exit code and everything that a person would see, escape sequences included."""
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80", "OMP_NUM_THREADS": "1"}
+    words = [sys.executable, "-m", "latih", *words.split()]
+    process = subprocess.Popen(words, stdout=theirs, stderr=theirs, stdin=theirs, cwd=folder, env=environment)
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # Linux reports the other end's closing so
+        while part := os.read(ours, 65536):
+            seen += part
+    os.close(ours)
+    return process.wait(), seen.decode()
+
+
+def test_a_terminal_sees_a_bar_and_is_left_clean(folder):
+    table(folder / "shop.csv", 3000)
+    code, seen = in_a_terminal("train shop.csv --target price --epochs 3 --batch-size 4", folder)
+    assert code == 0, seen
+    assert "epoch 1/3" in seen
+    assert "loss" in seen
+    assert seen.rstrip().endswith("DATA")
+
+
+def test_a_mistake_in_a_terminal_is_one_plain_sentence(folder):
+    code, seen = in_a_terminal("train --epoch 3", folder)
+    assert code == 2
+    assert seen.strip() == "latih: Unrecognized options: --epoch, 3; did you mean --epochs? See latih train --help."
+
+
+def test_a_flag_of_the_file_can_be_taken_back(folder):
+    table(folder / "shop.csv")
+    (folder / "mine.toml").write_text("epochs = 1\n[source]\ndata = 'shop.csv'\ntarget = 'price'\nstrict = true\n")
+    run("train --recipe mine.toml --strict", expected=2)
+    run("train --recipe mine.toml --no-strict")
+
+
+def test_an_interrupted_command_says_how_to_go_on_and_goes_on(folder):
+    table(folder / "shop.csv", 4000)
+    words = ["train", "shop.csv", "--target", "price", "--epochs", "3", "--batch-size", "4", "--out"]
+    assert main([*words, "whole"]) == 0
+    command = [sys.executable, "-u", "-m", "latih", *words, "broken"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder) as process:
+        for line in process.stdout:
+            if "1/3" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        said = process.stdout.read()
+    assert process.returncode == 1
+    assert "go on with: latih train --out broken --resume" in said
+    run("train --out broken --resume")
+    assert (folder / "broken/model.safetensors").read_bytes() == (folder / "whole/model.safetensors").read_bytes()

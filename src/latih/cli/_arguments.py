@@ -16,7 +16,7 @@ from latih._notation import names
 
 Arguments = TypeVar("Arguments")
 
-_CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
+_CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.DisallowNone)
 
 
 def read(kind: type[Arguments], words: Sequence[str], command: str, default: Arguments | None = None) -> Arguments:
@@ -42,7 +42,8 @@ def method(family: str, role: str) -> Any:
 
 def _one_sentence(said: str, command: str) -> str:
     """What tyro says in a box: the first paragraph, and the flag that it thinks was meant."""
-    lines = [line.strip("│╭╮╰╯ ") for line in said.splitlines()]
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", said)
+    lines = [line.strip("│╭╮╰╯ ") for line in plain.splitlines()]
     body = [line for line in lines if not line.startswith("─") or line.strip("─")]
     rule = next((place for place, line in enumerate(lines) if place and set(line) == {"─"}), len(lines))
     first = " ".join(line for line in lines[1:rule] if line)

@@ -25,7 +25,7 @@ def summary_lines(run: Run) -> list[str]:
         )
     lines.append(f"{summary['updates']:,} updates in {summary['seconds']:.0f} s")
     if run.folder is not None:
-        lines.append(f"{run.folder}/report.html shows the curves; predict with: latih predict {run.folder} DATA")
+        lines.append(f"see {run.folder}/report.html; use it with: latih predict {run.folder} DATA")
     return lines
 
 

@@ -71,7 +71,8 @@ def describe(data: Data, model: nn.Module) -> list[str]:
     streamed = "" if isinstance(data.train, TensorExamples) else ", decoded as it is needed"
     weights = sum(parameter.numel() for parameter in model.parameters())
     return [
-        f"data   {data.name}: {sizes}; {kind}, inputs {' x '.join(map(str, data.train.shape))}{streamed}",
+        f"data   {data.name}: {kind}, inputs {' x '.join(map(str, data.train.shape))}{streamed}",
+        f"       {sizes}",
         *(f"       {note}" for note in data.notes),
         f"model  {weights:,} weights",
     ]
