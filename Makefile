@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PEERS := .venv-bench
+PIP := python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+INSTALL := $(BIN)/$(PIP)
 
-.PHONY: demo test test-all lint bench format clean
+.PHONY: demo test test-all lint bench docs format clean
 
 demo: $(VENV)/.base  ## train a 20-layer network on real images
 	$(BIN)/latih train
@@ -24,10 +26,14 @@ format: $(VENV)/.lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.bench  ## side by side with other trainers; writes docs/benchmarks.md
-	$(BIN)/python bench/step.py --write
-	$(BIN)/python bench/startup.py --write
-	$(BIN)/python bench/optimizers.py --write
+bench: $(PEERS)/.ready  ## side by side with other trainers; writes docs/benchmarks.md
+	$(PEERS)/bin/python bench/step.py --write
+	$(PEERS)/bin/python bench/startup.py --write
+	$(PEERS)/bin/python bench/optimizers.py --write
+
+docs: $(VENV)/.test  ## the reference pages and pictures of the methods
+	$(BIN)/python scripts/make_docs.py
+	$(BIN)/python scripts/make_pictures.py
 
 # torch is installed first and pinned, so that no other package chooses its build
 $(VENV)/.base: pyproject.toml constraints.txt
@@ -44,9 +50,12 @@ $(VENV)/.lint: $(VENV)/.test
 	$(INSTALL) -e '.[lint]'
 	touch $@
 
-$(VENV)/.bench: $(VENV)/.base bench/requirements.txt
-	$(INSTALL) -r bench/requirements.txt
+# other trainers get a venv of their own
+$(PEERS)/.ready: pyproject.toml constraints.txt bench/requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/$(PIP) torch
+	$(PEERS)/bin/$(PIP) -e . -r bench/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) build dist .pytest_cache .ruff_cache

@@ -1,13 +1,16 @@
-"""latih: the verb, with a callback as clock."""
+"""latih: the verb, with its progress bar, metric and history, and a callback as clock."""
 
 from __future__ import annotations
 
+import os
+
 from _rounds import Contender, Stopwatch
 from _task import BATCH, LR, MOMENTUM, mlp
+from rich.console import Console
 from torch import Tensor
 
 import latih
-from latih.train import Callback, Trainer
+from latih.train import Callback, Reporter, Trainer
 
 
 class Clock(Callback):
@@ -30,7 +33,10 @@ def prepare(x: Tensor, y: Tensor) -> Contender:
 
     def train(steps: int) -> float:
         clock, examples = Clock(), (x[: steps * BATCH], y[: steps * BATCH])
-        latih.train(mlp(), examples, recipe=recipe, callbacks=[clock])
+        # a bar as in a terminal, drawn for nobody
+        with open(os.devnull, "w") as nobody:
+            reporter = Reporter(Console(file=nobody, force_terminal=True))
+            latih.train(mlp(), examples, recipe=recipe, callbacks=[reporter, clock], progress=False)
         return clock.watch.seconds_per_step(steps)
 
     return train
