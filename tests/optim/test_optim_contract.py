@@ -125,7 +125,8 @@ def test_a_rate_set_in_the_groups_takes_effect(name):
         group["lr"] = 0.0
     before = weights(model)
     steps(model, optimizer, range(2))
-    assert same(before, weights(model))
+    # the published momentum holds old rates: its speed runs out by and by
+    assert same(before, weights(model)) == (name != "nesterov")
 
 
 @every
@@ -245,9 +246,70 @@ def test_adagrad_cannot_start_below_zero():
         make("adagrad", accumulator=-1)
 
 
-def test_nag_without_momentum_points_to_sgd():
-    with pytest.raises(InputError, match=r"use sgd\(\)"):
-        make("nag", momentum=0)
+@pytest.mark.parametrize("name", ["nag", "nesterov"])
+def test_a_look_ahead_without_momentum_points_to_sgd(name):
+    with pytest.raises(InputError, match=rf"^{name}\(momentum=0\).*use sgd\(\)"):
+        make(name, momentum=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"), [("schedule_free_sgd", {"momentum": 0}), ("schedule_free_adamw", {"betas": (0, 0.9)})]
+)
+def test_schedule_free_needs_a_momentum(name, setting):
+    with pytest.raises(InputError, match=rf"^{name}\((momentum|betas)=0\): .* must be above 0"):
+        make(name, **setting)
+
+
+@pytest.mark.parametrize("value", [1, "yes", None])
+def test_inside_is_a_choice_of_two(value):
+    with pytest.raises(InputError, match=r"^rmsprop\(inside=.*\): inside must be True or False"):
+        make("rmsprop", inside=value)
+
+
+@every
+def test_groups_as_they_were_made_are_taken(name):
+    model = network()
+    made = latih.optim.groups(model, lr=0.02, weight_decay=0.1, layer_decay=0.5)
+    optimizer = make(name)(made)
+    held = {id(p): group for group in optimizer.param_groups for p in group["params"]}
+    for group in made:
+        for parameter in group["params"]:
+            ours = held.pop(id(parameter))
+            assert (ours["lr"], ours["weight_decay"], ours["role"]) == (
+                group["lr"],
+                group["weight_decay"],
+                group["role"],
+            )
+    assert not held
+    steps(model, optimizer, range(2))
+    assert latih.optim.table(optimizer).count("\n") == len(optimizer.param_groups) + 1
+
+
+@every
+def test_state_is_carried_bit_equal_into_other_groups(name):
+    model = network()
+    optimizer = make(name, lr=0.01, weight_decay=0.0)(model)
+    steps(model, optimizer, range(4))
+    other = copy.deepcopy(model)
+    alone = [
+        {"params": [p], **({"hidden": p is other[2].weight} if name == "muon" else {})} for p in other.parameters()
+    ]
+    regrouped = make(name, lr=0.01, weight_decay=0.0)(alone)
+    migration = latih.optim.migrate(optimizer, regrouped, other, old_model=model)
+    assert (len(migration.carried), migration.dropped) == (0 if name == "sgd" else 8, [])
+    steps(model, optimizer, range(4, 9))
+    steps(other, regrouped, range(4, 9))
+    assert same(weights(model), weights(other))
+
+
+@every
+def test_only_what_trains_at_another_point_can_be_switched(name):
+    optimizer = make(name)(network())
+    switching = isinstance(optimizer, latih.optim.Switching)
+    assert switching == (name in ("nesterov", "schedule_free_sgd", "schedule_free_adamw"))
+    assert (
+        switching == (getattr(optimizer, "eval", None) is not None) == (getattr(optimizer, "train", None) is not None)
+    )
 
 
 @every

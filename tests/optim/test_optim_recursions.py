@@ -49,6 +49,36 @@ def rmsprop(w, g, s, t, decay, rho=0.9):
     return w - LR * g / (s["s"].sqrt() + 1e-8)
 
 
+def rmsprop_inside(w, g, s, t, decay, rho=0.9):
+    g = g + decay * w
+    s["s"] = rho * s.get("s", 0) + (1 - rho) * g**2
+    return w - LR * g / (s["s"] + 1e-8).sqrt()
+
+
+def nesterov(w, g, s, t, decay, beta=0.9):
+    """What is shown is θ + βm; θ and m follow the published recursion."""
+    theta, m = s.get("theta", w), s.get("m", torch.zeros_like(w))
+    s["m"] = beta * m - LR * (g + decay * w)
+    s["theta"] = theta + s["m"]
+    return s["theta"] + beta * s["m"]
+
+
+def averaged(w, change, s, t, beta=0.9):
+    z, x = s.get("z", w), s.get("x", w)
+    s["z"] = z - LR * change
+    s["x"] = (1 - 1 / t) * x + 1 / t * s["z"]
+    return (1 - beta) * s["z"] + beta * s["x"]
+
+
+def schedule_free_sgd(w, g, s, t, decay):
+    return averaged(w, g + decay * w, s, t)
+
+
+def schedule_free_adamw(w, g, s, t, decay):
+    s["v"] = 0.999 * s.get("v", 0) + 0.001 * g**2
+    return averaged(w, g / ((s["v"] / (1 - 0.999**t)).sqrt() + 1e-8) + decay * w, s, t)
+
+
 def moments(g, s, b1=0.9, b2=0.999):
     s["m"] = b1 * s.get("m", 0) + (1 - b1) * g
     s["s"] = b2 * s.get("s", 0) + (1 - b2) * g**2
@@ -98,7 +128,9 @@ def muon(w, g, s, t, decay, beta=0.95):
     return w - LR * decay * w - LR * 0.2 * math.sqrt(7) * o
 
 
-REFERENCES = {f.__name__: f for f in (sgd, momentum, nag, adagrad, rmsprop, adam, adamax, nadam, adamw, lion, muon)}
+PLAIN = (sgd, momentum, nag, adagrad, rmsprop, adam, adamax, nadam, adamw, lion, muon)
+TWO_POINTS = (nesterov, schedule_free_sgd, schedule_free_adamw)
+REFERENCES = {f.__name__: f for f in (*PLAIN, *TWO_POINTS)}
 SETTINGS = {"adagrad": {"accumulator": 0.1}}
 # torch keeps NAdam's product of μ in float32, and Muon's iteration in bfloat16
 TOLERANCE = {"nadam": {"rtol": 1e-5, "atol": 1e-7}, "muon": {"rtol": 0, "atol": 2.5e-3}}
@@ -117,6 +149,21 @@ def paths(name):
 
 def test_every_optimizer_has_a_reference():
     assert set(REFERENCES) == set(names("optim"))
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_rmsprop_with_epsilon_inside_equals_its_recursion(decay):
+    w = torch.tensor([1.0, -2.0, 1e-4, 3.0], dtype=torch.float64, requires_grad=True)
+    scale = torch.tensor([1.0, 1e-3, 1.0, 1e-6], dtype=torch.float64)  # some gradients are far below the root of ε
+    optimizer = optim.rmsprop(lr=LR, inside=True, weight_decay=decay)([w])
+    expected, state = w.detach().clone(), {}
+    for t in range(1, STEPS + 1):
+        w.grad = scale * w.detach()
+        optimizer.step()
+        expected = rmsprop_inside(expected, scale * expected, state, t, decay)
+    torch.testing.assert_close(w.detach(), expected, rtol=1e-12, atol=1e-14)
+    outside = optim.rmsprop(lr=LR)([torch.zeros(1)])
+    assert type(outside) is not type(optimizer)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])

@@ -45,8 +45,8 @@ class OptimizerSpec:
         changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         return replace(self, text=changed(self.text, **changes), **changes)
 
-    def __call__(self, target: nn.Module | Iterable[Tensor]) -> torch.optim.Optimizer:
-        """Build for a model (norms, biases and embeddings are then not decayed) or for bare parameters."""
+    def __call__(self, target: nn.Module | Iterable[Tensor] | Iterable[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Build for a model (norms, biases and embeddings are then not decayed), for parameters, or for groups."""
         if isinstance(target, nn.Module):
             groups = self.groups(target, self.weight_decay)
         else:

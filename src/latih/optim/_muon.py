@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -9,17 +10,16 @@ from torch.optim.optimizer import ParamsT
 
 from ._arguments import below_one, two_betas
 from ._base import OptimizerSpec
-from ._groups import decay_groups, roles
+from ._groups import Groups, decay_groups
+from ._roles import roles
 from ._text import notation
-
-Groups = list[dict[str, Any]]
 
 
 class Muon(torch.optim.Optimizer):
     """torch's Muon for the hidden matrices and torch's AdamW for everything else, as one optimizer.
 
-    A group with `hidden=True` goes to Muon. Both work on this object's groups and state, so rates that are set, and
-    state that is loaded, reach them.
+    A group with `hidden=True` goes to Muon, a convolution's weight in it as the matrix (out, in·kernel). Both work on
+    this object's groups and state, so rates that are set, and state that is loaded, reach them.
     """
 
     def __init__(
@@ -54,12 +54,28 @@ class Muon(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for inner in (self._matrices, self._others):
-            # linked anew each time: loading a state replaces both objects
-            inner.state = self.state
-            inner.param_groups = [group for group in self.param_groups if group["hidden"] == (inner is self._matrices)]
-            inner.step()
+        # linked anew each time: loading a state replaces groups and state
+        self._others.state = self.state
+        self._others.param_groups = [group for group in self.param_groups if not group["hidden"]]
+        self._others.step()
+        self._step_matrices()
         return loss
+
+    def _step_matrices(self) -> None:
+        flat: list[tuple[Tensor, Tensor]] = []
+        state: defaultdict[Tensor, Any] = defaultdict(dict)
+        groups = []
+        for group in [group for group in self.param_groups if group["hidden"]]:
+            params = [param for param in group["params"] if param.grad is not None]
+            matrices = [param if param.ndim == 2 else _flattened(param) for param in params]
+            state.update({matrix: self.state[param] for param, matrix in zip(params, matrices, strict=True)})
+            flat += [(p, matrix) for p, matrix in zip(params, matrices, strict=True) if p is not matrix]
+            groups.append({**group, "params": matrices})
+        self._matrices.state, self._matrices.param_groups = state, groups
+        self._matrices.step()
+        for param, matrix in flat:
+            if matrix.data_ptr() != param.data_ptr():  # a weight in channels_last: flattening it copied it
+                param.copy_(matrix.view_as(param))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_matrices": self._matrices, "_others": self._others}
@@ -76,12 +92,14 @@ def muon(
     step, so one rate and one decay serve both halves (Liu et al., 2025); torch's own default is Jordan's
     √max(1, rows/columns).
 
-    Muon is only for the matrices between two hidden layers. torch's AdamW with `betas` trains everything else: biases,
-    norms, embeddings, convolutions, and the first and the last weight of the model in the order of its definition.
-    Given bare parameters, where embeddings cannot be told, the same order decides. A model with fewer than three
-    weighted layers has no hidden matrix: AdamW trains it all.
+    Muon is only for the weights between two hidden layers: matrices, and convolutions as the matrix (out, in·kernel),
+    whose steps then have max(out, in·kernel) in the factor. torch's AdamW with `betas` trains everything else: biases,
+    norms, embeddings, transposed and grouped convolutions (their rows do not act on one input), and the first and the
+    last weight of the model in the order of its definition. Given bare parameters, where convolutions and embeddings
+    cannot be told, the same order decides and only matrices are hidden. A model with fewer than three weighted layers
+    has no hidden matrix: AdamW trains it all. torch.optim.Muon itself takes matrices only.
 
-    When: transformers and deep MLPs, where it needs fewer steps than `adamw`.
+    When: transformers, deep MLPs and convolutional networks, where it needs fewer steps than `adamw`.
     It hurts on small layers and small budgets: each step costs fifteen products of matrices a layer.
 
     Source: Jordan et al., 2024, "Muon: an optimizer for hidden layers in neural networks"; Liu et al., 2025, "Muon is
@@ -101,16 +119,29 @@ def muon(
 
 def hidden_groups(model: nn.Module, weight_decay: float) -> Groups:
     """The decay groups of `model`, each parted into the hidden matrices (`hidden=True`) and the others."""
-    spared = {id(parameter) for parameter, is_spared in roles(model) if is_spared}
+    weights = {id(use.parameter) for use in roles(model) if use.role == "weight"}
     order = [parameter for _, parameter in model.named_parameters(remove_duplicate=False)]
-    return _parted(decay_groups(model, weight_decay), _between(order) - spared)
+    return _parted(decay_groups(model, weight_decay), _between(order, _flattenable(model)) & weights)
 
 
-def _between(order: Sequence[Tensor]) -> set[int]:
-    """The ids of the matrices after the first weight and before the last."""
+def _flattenable(model: nn.Module) -> set[int]:
+    """The ids of the convolutions' weights whose rows (one an output channel) all act on the same input."""
+    plain = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    return {id(module.weight) for module in model.modules() if isinstance(module, plain) and module.groups == 1}
+
+
+def _flattened(param: Tensor) -> Tensor:
+    matrix = param.detach().flatten(1)
+    matrix.grad = param.grad.flatten(1) if param.grad is not None else None
+    return matrix
+
+
+def _between(order: Sequence[Tensor], flattenable: Iterable[int] = ()) -> set[int]:
+    """The ids of the matrices, and of the `flattenable`, after the first weight and before the last."""
     weights = [parameter for parameter in order if parameter.ndim >= 2]
     ends = {id(weight) for weight in (weights[:1] + weights[-1:])}
-    return {id(weight) for weight in weights if weight.ndim == 2} - ends
+    kept = set(flattenable)
+    return {id(weight) for weight in weights if weight.ndim == 2 or id(weight) in kept} - ends
 
 
 def _parted(groups: Groups, hidden: set[int]) -> Groups:
@@ -119,6 +150,9 @@ def _parted(groups: Groups, hidden: set[int]) -> Groups:
         for group in groups
         for wanted in (True, False)
     ]
+    for group in parted:
+        if group["hidden"] and "name" in group:
+            group["name"] = f"{group['name']}, hidden"
     return [group for group in parted if group["params"]]
 
 
@@ -128,4 +162,6 @@ def _routed(params: Iterable[Any]) -> Groups:
         return entries
     groups: Groups = entries if isinstance(entries[0], dict) else [{"params": entries}]
     groups = [{**group, "params": list(group["params"])} for group in groups]
-    return _parted(groups, _between([parameter for group in groups for parameter in group["params"]]))
+    # groups that know their role tell the embeddings
+    order = [p for group in groups if group.get("role", "weight") == "weight" for p in group["params"]]
+    return _parted(groups, _between(order))
