@@ -22,7 +22,7 @@ def test_fields_that_a_file_lacks_keep_their_default(tmp_path):
 FILES = {
     "epoch = 3": "unknown field 'epoch'; did you mean 'epochs'",
     "epochs = 'many'": "Expected `int`, got `str`",
-    "epochs = 0": "epochs must be at least 1",
+    "epochs = 0": "epochs must be a whole number, at least 1",
     "epochs 3": "not TOML",
     "optimizer = 'adamm()'": "did you mean 'adam'",
     "[source]\nmodle = 'mlp()'": "unknown field 'modle'; did you mean 'model'",
@@ -47,11 +47,11 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 WRONG = {
-    "epochs": (0, "epochs must be at least 1"),
+    "epochs": (0, "epochs must be a whole number, at least 1"),
     "batch_size": (1.5, "must be a whole number"),
     "lr": (-1.0, "lr must be a number above 0"),
     "weight_decay": (-0.1, "weight_decay must be at least 0"),
-    "patience": (-1, "patience must be at least 0"),
+    "patience": (-1, "patience must be a whole number, at least 0"),
     "optimizer": ("nagg()", "did you mean 'nag'"),
     "schedule": ("cosine() > power()", "not notation for schedules"),
     "clip": ("norm(lambda: 1)", "must be literals"),

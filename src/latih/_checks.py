@@ -3,6 +3,7 @@
 import difflib
 import math
 from collections.abc import Iterable
+from numbers import Integral
 
 
 class InputError(ValueError):
@@ -21,10 +22,9 @@ def at_least(call: str, name: str, value: float, minimum: float, way_out: str = 
 
 
 def whole(call: str, name: str, value: object, minimum: int, way_out: str = "") -> None:
-    """Refuse a `value` that is not an int, or is below `minimum`."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InputError(_sentence(call, name, value, "must be a whole number", way_out))
-    at_least(call, name, value, minimum, way_out)
+    """Refuse a `value` that is not a whole number of at least `minimum`."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < minimum:
+        raise InputError(_sentence(call, name, value, f"must be a whole number, at least {minimum}", way_out))
 
 
 def positive(call: str, name: str, value: float, way_out: str = "") -> None:

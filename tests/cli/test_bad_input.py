@@ -76,7 +76,7 @@ CASES = {
     "an unknown model": ("--model mpl()", "did you mean 'mlp'"),
     "a convolution for vectors": ("good.npz --model cnn()", "cnn needs images"),
     "a negative rate": ("--lr -1", "lr must be a number above 0"),
-    "no epochs": ("--epochs 0", "epochs must be at least 1"),
+    "no epochs": ("--epochs 0", "epochs must be a whole number, at least 1"),
     "words for a number": ("--epochs many", "--epochs"),
     "an unknown flag": ("--epoch 3", "did you mean --epochs"),
     "two sources": ("good.npz good.npz", "good.npz"),

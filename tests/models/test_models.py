@@ -84,14 +84,14 @@ def test_a_norm_before_the_activation_takes_the_bias_away_and_one_behind_leaves_
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("mlp(depth=-1)", "depth must be at least 0"),
-        ("mlp(width=0)", "width must be at least 1"),
+        ("mlp(depth=-1)", "depth must be a whole number, at least 0"),
+        ("mlp(width=0)", "width must be a whole number, at least 1"),
         ("mlp(dropout=1.0)", "dropout must lie between"),
         ("mlp(activation='glu()')", "glu halves its features"),
         ("mlp(activation='reul')", "did you mean 'relu'"),
         ("mlp(activation=selu)", "must be literals"),
-        ("cnn(depth=0)", "depth must be at least 1"),
-        ("resnet(blocks=0)", "blocks must be at least 1"),
+        ("cnn(depth=0)", "depth must be a whole number, at least 1"),
+        ("resnet(blocks=0)", "blocks must be a whole number, at least 1"),
         ("mlp(2.5)", "depth must be a whole number"),
     ],
 )

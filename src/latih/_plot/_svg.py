@@ -85,16 +85,25 @@ def _curve(frame: _Frame, run: Sequence[Point], index: int) -> str:
 
 def _legend(names: Sequence[str], top: float) -> tuple[list[str], float]:
     """The names with their colours in rows from `top` on, and where the frame may begin below them."""
-    parts, x, y = [], float(_LEFT), top
-    for index, name in enumerate(names):
-        wide = 34 + 7.0 * len(name)  # about the width of the name at this size: an SVG cannot measure text
-        if x > _LEFT and x + wide > _WIDTH - _RIGHT:
-            x, y = float(_LEFT), y + 18
+    parts = []
+    places, below = _legend_places(names, top)
+    for index, (name, (x, y)) in enumerate(zip(names, places, strict=True)):
         colour, dash = _look(index)
         parts.append(f'<path d="M{x} {y}h18" stroke="{colour}" stroke-width="3"{dash}/>')
         parts.append(_text(x + 24, y + 4, name, ""))
+    return parts, below
+
+
+def _legend_places(names: Sequence[str], top: float) -> tuple[list[Point], float]:
+    """Where each name of the legend begins, and where the frame may begin below them."""
+    places, x, y = [], float(_LEFT), top
+    for name in names:
+        wide = 34 + 7.0 * len(name)  # about the width of the name at this size: an SVG cannot measure text
+        if x > _LEFT and x + wide > _WIDTH - _RIGHT:
+            x, y = float(_LEFT), y + 18
+        places.append((x, y))
         x += wide + 10
-    return parts, y + (20 if names else 0)
+    return places, y + (20 if names else 0)
 
 
 def _look(index: int) -> tuple[str, str]:

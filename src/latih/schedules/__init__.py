@@ -15,6 +15,10 @@ schedule stays at its last value. Every factor multiplies the base rate itself, 
 | `cosine` | the default for a run of known length | Loshchilov and Hutter, 2017 |
 | `linear` | fine-tuning; the decay after a flat part | Defazio et al., 2023 |
 | `warmup` | in front of any other | Goyal et al., 2017 |
+
+`schedule.plot(steps)` draws it, `schedule.over(steps)` fixes the run's length, and
+`schedule.extended(old, new, policy)` declares what a finished run's schedule does when the run is made longer: stretch,
+hold or restart.
 """
 
 from ._base import At as At

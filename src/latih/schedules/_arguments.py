@@ -1,8 +1,7 @@
 """The checks that schedules share: steps are counted, so they are whole numbers; multipliers are finite."""
 
-from numbers import Integral
-
-from latih._checks import InputError, at_least, positive
+from latih import _checks
+from latih._checks import at_least, positive
 
 
 def whole(call: str, name: str, value: int, minimum: int = 1) -> None:
@@ -12,11 +11,7 @@ def whole(call: str, name: str, value: int, minimum: int = 1) -> None:
     Traceback (most recent call last):
     latih._checks.InputError: cosine(steps=2.5): steps must be a whole number, at least 1; count optimizer updates, ...
     """
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < minimum:
-        raise InputError(
-            f"{call}({name}={value!r}): {name} must be a whole number, at least {minimum}; "
-            "count optimizer updates, such as epochs * len(loader)."
-        )
+    _checks.whole(call, name, value, minimum, "count optimizer updates, such as epochs * len(loader)")
 
 
 def whole_or_rest(call: str, steps: int | None) -> None:

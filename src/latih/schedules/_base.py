@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from latih._checks import InputError
 from latih._plot import text_chart
 
 from ._arguments import whole
+
+if TYPE_CHECKING:
+    from ._extend import Policy
 
 Scores = Sequence[tuple[int, float]]
 
@@ -59,12 +63,44 @@ class Schedule:
 
         return chain(before, self)  # pyright: ignore[reportArgumentType]  # refuses it with the way out
 
-    def plot(self, steps: int, *, lr: float = 1.0, width: int = 72, height: int = 12) -> str:
-        """The learning rate over a run of `steps` updates with base rate `lr`, drawn as text of `width` columns."""
+    def extended(self, old_steps: int, new_steps: int, policy: Policy = "hold") -> Schedule:
+        """This schedule for a run that was finished at `old_steps` updates and goes on to `new_steps` in all.
+
+        `"stretch"`: as if the run had been planned this long: what fills the run fills the longer one, what has no end
+        goes on. Where it had come down, the rate jumps back up, and the updates already made do not fit it.
+        `"hold"`: the rate (and momentum) of the last update goes on, whatever validation says; after a schedule that
+        comes down to 0 that is next to nothing.
+        `"restart"`: the schedule begins again for the new updates, warm-up and all, and sees only the scores since.
+
+        Under `hold` and `restart` the updates already made keep their rates. Call it on the schedule as it was written,
+        before `over`.
+
+        Raises `InputError` for an unknown policy, counts that do not grow, or a stretch of a schedule with a fixed end.
+
+        >>> from latih.schedules import linear
+        >>> [linear().extended(4, 8, policy)(4) for policy in ("stretch", "hold", "restart")]
+        [0.5, 0.25, 1.0]
+        """
+        from ._extend import extend
+
+        return extend(self, old_steps, new_steps, policy)
+
+    def plot(
+        self, steps: int, *, lr: float = 1.0, width: int = 72, height: int = 12, path: str | Path | None = None
+    ) -> str:
+        """The learning rate over a run of `steps` updates with base rate `lr`, drawn as text of `width` columns.
+
+        With a `path` that ends in .svg or .png the chart is also written there.
+        """
         whole("plot", "steps", steps)
         fixed = self.over(steps)
         shown = range(0, steps, max(steps // 2000, 1))
-        return text_chart({"": [(step, lr * fixed(step)) for step in shown]}, width, height, "learning rate")
+        rates = [(step, lr * fixed(step)) for step in shown]
+        if path is not None:
+            from ._picture import write
+
+            write(Path(path), rates)
+        return text_chart({"": rates}, width, height, "learning rate")
 
     def _at(self, step: int, scores: Scores) -> At:
         if self.steps is None:
