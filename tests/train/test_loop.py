@@ -115,6 +115,14 @@ def test_a_live_optimizer_is_used_as_it_is():
     assert optimizer.state
 
 
+def test_a_schedule_free_optimizer_is_validated_and_kept_at_its_averaged_weights():
+    recipe = Recipe(epochs=4, optimizer="schedule_free_adamw(lr=0.05)", schedule="warmup(5)", patience=9, watch="loss")
+    run = train(recipe=recipe)
+    x, y = task(60, 1)
+    assert run.summary["kept"]["valid_accuracy"] > 0.9
+    assert float(nn.functional.cross_entropy(run.predict(x), y)) == pytest.approx(run.summary["kept"]["valid_loss"])
+
+
 class InterruptAt(Callback):
     """Press Ctrl-C in the middle of a step."""
 
@@ -126,9 +134,10 @@ class InterruptAt(Callback):
             os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.mark.parametrize("optimizer", ["adam()", "schedule_free_adamw()"])
 @pytest.mark.parametrize("step", [0, 3, 6, 7, 10, 20])
-def test_an_interrupted_run_resumes_to_the_same_weights_bit_for_bit(tmp_path, step):
-    recipe = Recipe(epochs=3, schedule="warmup(4) >> cosine()", optimizer="adam()", clip="norm(0.3)")
+def test_an_interrupted_run_resumes_to_the_same_weights_bit_for_bit(tmp_path, step, optimizer):
+    recipe = Recipe(epochs=3, schedule="warmup(4) >> cosine()", optimizer=optimizer, clip="norm(0.3)")
     whole = train(net(0.4), recipe)
     broken = train(net(0.4), recipe, out=tmp_path / "run", callbacks=[InterruptAt(step)])
     assert broken.interrupted

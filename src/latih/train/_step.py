@@ -74,6 +74,13 @@ class Step:
         self.optimizer.zero_grad()
         self.count += 1
 
+    def mode(self, training: bool) -> None:
+        """Put model and optimizer in training or evaluation mode; a schedule-free optimizer then swaps its weights."""
+        self.model.train(training)
+        switch = getattr(self.optimizer, "train" if training else "eval", None)
+        if switch is not None:
+            switch()
+
     def set_rates(self) -> None:
         """Give every group its rate for the coming update, keeping the ratios between groups."""
         factor = self.schedule(self.count, self.scores)

@@ -68,6 +68,7 @@ class Trainer:
         except StopTraining as stop:
             self.history.stopped = str(stop)
         finally:
+            self.step.mode(training=False)
             self.notify("on_fit_end")
         return self.history
 
@@ -75,11 +76,12 @@ class Trainer:
         """The batches that are left of this epoch, then validation."""
         recipe, started, first = self.recipe, time.perf_counter(), self.batch
         self.notify("on_epoch_start")
-        self.step.model.train()
+        self.step.mode(training=True)
         order = permutation(recipe.seed, self.epoch, len(self.train))[first * self.batch_size :]
         for inputs, targets, index in self.train.batches(order, self.batch_size):
             self.train_batch(inputs.to(self.device), targets.to(self.device), index)
         row = self._training_row(time.perf_counter() - started, len(order))
+        self.step.mode(training=False)
         if self.valid is not None:
             row |= self.evaluate(self.valid, "valid")
         self.history.rows.append(row)
@@ -102,10 +104,8 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self, examples: Examples, part: str) -> dict[str, float]:
-        """Loss and metric over `examples` in evaluation mode, as columns named after the `part`."""
+        """Loss and metric over `examples`, as columns named after the `part`; the step is in evaluation mode."""
         model = self.step.model
-        was_training = model.training
-        model.eval()
         meter, total = self.meter, torch.zeros((), device=self.device)
         if meter is not None:
             meter.reset()
@@ -116,7 +116,6 @@ class Trainer:
                 total += self.step.loss_function(output, targets) * len(targets)
                 if meter is not None:
                     meter.add(output, targets)
-        model.train(was_training)
         row = {f"{part}_loss": float(total) / len(examples)}
         if meter is not None:
             row[f"{part}_{meter.name}"] = meter.compute()
