@@ -8,8 +8,9 @@ from latih._checks import InputError, one_of, positive, within
 from latih._notation import written
 
 from ._base import Norm, Where, spatial
+from ._modules import BatchNorm1d, BatchNorm2d, BatchNorm3d
 
-_MODULES = (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+_MODULES = (BatchNorm1d, BatchNorm1d, BatchNorm2d, BatchNorm3d)
 
 
 def batch(where: Where = "before", momentum: float = 0.1, eps: float = 1e-5, keep_bias: bool = False) -> Norm:
@@ -24,9 +25,12 @@ def batch(where: Where = "before", momentum: float = 0.1, eps: float = 1e-5, kee
     bias of the layer in front useless, since β replaces it, so that bias is dropped unless `keep_bias`; placed after
     it, the layer keeps its bias, which then shifts the activation's input. `keep_bias` changes nothing there.
 
-    Use it in convolutional and dense networks. It hurts with batches of fewer than about 16 (noisy statistics; 1 is an
-    error in training), with examples that are not independent, in recurrent networks, with selu, and whenever the model
-    is evaluated in training mode or the other way round. It regularises a little: lower the dropout.
+    The modules are torch's with one difference: a training batch of one value per channel, which is an error in torch
+    and which the last batch of an epoch may be, is normalised with the running statistics and leaves them alone.
+
+    Use it in convolutional and dense networks. It hurts with batches of fewer than about 16 (noisy statistics), with
+    examples that are not independent, in recurrent networks, with selu, and whenever the model is evaluated in training
+    mode or the other way round. It regularises a little: lower the dropout.
 
     Source: Ioffe & Szegedy (2015), algorithms 1 and 2. Raises `InputError` for an unknown place, a momentum outside
     (0, 1], an eps that is not above 0, a `keep_bias` that is no bool.
