@@ -14,7 +14,9 @@ from latih._notation import build, names
 
 METHODS = names("clip")
 CUTTING = [name for name in METHODS if name != "none"]
+LIMITED = [name for name in CUTTING if name != "auto"]  # auto reads its limit off the gradients before
 TEXTS = ["norm(limit=0.5)", "value(limit=0.5)", "per_layer(limit=2.0)", "adaptive(limit=0.1, floor=0.01, head=True)"]
+TEXTS += ["auto(percentile=10.0, history=50, factor=2.0)"]
 
 
 def parameters(scale: float = 1.0, dtype: torch.dtype = torch.float64) -> list[Tensor]:
@@ -78,7 +80,7 @@ def test_no_element_grows_or_changes_its_sign(name):
         assert (other * one >= 0).all()
 
 
-@pytest.mark.parametrize("name", CUTTING)
+@pytest.mark.parametrize("name", LIMITED)
 def test_cutting_twice_cuts_once(name):
     made = parameters(100.0)
     method = getattr(clip, name)()
@@ -147,7 +149,7 @@ def test_low_precision_is_measured_in_single_precision(name, dtype):
         torch.testing.assert_close(one.double(), other, rtol=2 * torch.finfo(dtype).eps, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", CUTTING)
+@pytest.mark.parametrize("name", LIMITED)
 def test_a_half_precision_gradient_whose_norm_overflows_half_precision_is_still_cut(name):
     weight = nn.Parameter(torch.ones(4, 100, dtype=torch.float16))
     weight.grad = torch.full_like(weight, 6e4)
@@ -158,7 +160,7 @@ def test_a_half_precision_gradient_whose_norm_overflows_half_precision_is_still_
     assert weight.grad.max() <= 1.0
 
 
-@pytest.mark.parametrize("name", CUTTING)
+@pytest.mark.parametrize("name", LIMITED)
 def test_parameters_of_mixed_precision_are_cut_together(name):
     made = parameters(100.0, torch.float32)
     made[2].data, made[2].grad = made[2].data.double(), made[2].grad.double()
@@ -196,7 +198,7 @@ def test_nothing_waits_for_the_gpu_and_it_agrees_with_the_cpu(name):
         torch.testing.assert_close(one.cpu(), other)
 
 
-@pytest.mark.parametrize("name", CUTTING)
+@pytest.mark.parametrize("name", LIMITED)
 @pytest.mark.parametrize("limit", [0.0, -1.0, float("nan"), float("inf"), "1", None, True])
 def test_a_limit_that_is_not_above_zero_is_refused(name, limit):
     with pytest.raises(InputError, match=rf"{name}\(limit=.*\): limit must be a number above 0\."):

@@ -134,10 +134,12 @@ class InterruptAt(Callback):
             os.kill(os.getpid(), signal.SIGINT)
 
 
-@pytest.mark.parametrize("optimizer", ["adam()", "schedule_free_adamw()"])
+@pytest.mark.parametrize(
+    ("optimizer", "clip"), [("adam()", "norm(0.3)"), ("schedule_free_adamw()", "none()"), ("nag()", "auto(50)")]
+)
 @pytest.mark.parametrize("step", [0, 3, 6, 7, 10, 20])
-def test_an_interrupted_run_resumes_to_the_same_weights_bit_for_bit(tmp_path, step, optimizer):
-    recipe = Recipe(epochs=3, schedule="warmup(4) >> cosine()", optimizer=optimizer, clip="norm(0.3)")
+def test_an_interrupted_run_resumes_to_the_same_weights_bit_for_bit(tmp_path, step, optimizer, clip):
+    recipe = Recipe(epochs=3, schedule="warmup(4) >> cosine()", optimizer=optimizer, clip=clip)
     whole = train(net(0.4), recipe)
     broken = train(net(0.4), recipe, out=tmp_path / "run", callbacks=[InterruptAt(step)])
     assert broken.interrupted

@@ -1,7 +1,8 @@
 """Cutting gradients that are too large, so that one bad batch does not undo a thousand good ones.
 
 A clip cures exploding gradients, above all in recurrent and very deep networks; it does nothing for vanishing ones.
-`norm` keeps the direction of the step, the others change it.
+`norm` and `auto` keep the direction of the step, the others change it. Only `auto` remembers anything from step to
+step: save `clip.state()` in a checkpoint and give it back to `clip.load()`.
 
 All of them work in place between `backward` and `step` and return `Clipped(norm, removed)` as tensors on the
 gradients' device: nothing waits for the device until the caller reads them. Where the global norm is not finite (a
@@ -14,14 +15,16 @@ that the caller can see it and skip the step; scaling by such a norm would turn 
 | `value` | single outliers among gradients of known size | Mikolov, 2012 |
 | `per_layer` | layers whose gradients differ by orders of magnitude | |
 | `adaptive` | networks without norm, large batches and rates | Brock et al., 2021 |
+| `auto` | when no limit is known: it is read off the gradients seen so far | Seetharaman et al., 2020 |
 | `none` | healthy networks | |
 """
 
 from ._adaptive import adaptive
+from ._auto import auto
 from ._base import Clip, Clipped
 from ._none import none
 from ._norm import norm
 from ._per_layer import per_layer
 from ._value import value
 
-__all__ = ["Clip", "Clipped", "adaptive", "none", "norm", "per_layer", "value"]
+__all__ = ["Clip", "Clipped", "adaptive", "auto", "none", "norm", "per_layer", "value"]

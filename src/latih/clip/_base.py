@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from latih._checks import InputError
 
 
 class Clipped(NamedTuple):
@@ -27,8 +29,21 @@ class Clip:
     """Its notation, e.g. "norm(1.0)"."""
     cut: Callable[[Sequence[Tensor]], Clipped] | None
     """Takes the parameters that have a gradient; None for no clipping."""
+    memory: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
+    """What `cut` remembers from step to step, by name; most clips remember nothing."""
 
     @torch.no_grad()
     def __call__(self, parameters: Sequence[Tensor]) -> Clipped | None:
         with_gradient = [parameter for parameter in parameters if parameter.grad is not None]
         return self.cut(with_gradient) if self.cut and with_gradient else None
+
+    def state(self) -> dict[str, Tensor]:
+        """A copy of the memory, for a checkpoint."""
+        return {name: tensor.clone() for name, tensor in self.memory.items()}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Put back what `state` returned; raises `InputError` where it is that of another clip."""
+        shapes, wanted = ({name: list(one.shape) for name, one in kept.items()} for kept in (state, self.memory))
+        if shapes != wanted:
+            raise InputError(f"{self.text}: the saved state is of another clip, {shapes} instead of {wanted}.")
+        self.memory.update({name: tensor.clone() for name, tensor in state.items()})

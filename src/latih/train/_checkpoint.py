@@ -85,6 +85,7 @@ def _state(trainer: Trainer, early: EarlyStopping | None) -> dict[str, Any]:
         "count": step.count,
         "scores": step.scores,
         "optimizer": step.optimizer.state_dict(),
+        "clip": step.clip.state(),
         "scaler": None if step.scaler is None else step.scaler.state_dict(),
         "losses": torch.stack(trainer.losses).cpu() if trainer.losses else torch.zeros(0),
         "cuts": torch.stack(trainer.cuts).cpu() if trainer.cuts else torch.zeros(0),
@@ -101,6 +102,7 @@ def _put_back(trainer: Trainer, state: dict[str, Any], early: EarlyStopping | No
     trainer.epoch, trainer.batch = state["epoch"], state["batch"]
     step.count, step.scores = state["count"], tuple(map(tuple, state["scores"]))
     step.optimizer.load_state_dict(state["optimizer"])
+    step.clip.load(state["clip"])
     if step.scaler is not None and state["scaler"] is not None:
         step.scaler.load_state_dict(state["scaler"])
     trainer.losses = list(state["losses"].to(trainer.device))
