@@ -12,7 +12,7 @@ from latih._notation import FAMILIES, names
 
 SOURCE = Path(latih.__file__).parent
 FLOORS = [
-    {"_checks", "_plot", "_verbs", "_version"},
+    {"_checks", "_gaussian", "_plot", "_verbs", "_version"},
     {"_notation", "tape"},
     {"_recipe"},
     {"init", "activations", "norm", "clip", "optim", "schedules"},

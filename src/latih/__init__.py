@@ -15,9 +15,10 @@ from latih._recipe import Recipe
 from latih._version import __version__
 
 if TYPE_CHECKING:
+    from latih.init import initialize
     from latih.train import train
 
-__all__ = ["InputError", "Recipe", "__version__", "train"]
+__all__ = ["InputError", "Recipe", "__version__", "initialize", "train"]
 
 _ROOMS = ("activations", "clip", "data", "init", "models", "norm", "optim", "report", "schedules", "train")
 
@@ -26,8 +27,10 @@ def __getattr__(name: str) -> Any:
     # rooms are imported when they are used: torch takes seconds, and `latih --help` needs none of it
     if name in _ROOMS:
         return importlib.import_module(f"latih.{name}")
+    if name == "initialize":
+        return importlib.import_module("latih.init").initialize
     raise AttributeError(f"module 'latih' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_ROOMS})
+    return sorted({*globals(), *__all__, *_ROOMS})

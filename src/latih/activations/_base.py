@@ -6,11 +6,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 
 from latih._checks import InputError
+from latih._gaussian import gaussian_mean, slope
 
 
 @dataclass(frozen=True)
@@ -36,29 +35,11 @@ class Activation:
 
     def backward_gain(self) -> float:
         """1/sqrt(E[f'(z)^2]) for z ~ N(0, 1): the factor on the weights that keeps the gradient's variance."""
-        return self._keeping(lambda module, z: _slope(module, z).square())
+        return self._keeping(lambda module, z: slope(module, z).square())
 
     def _keeping(self, power: Callable[[nn.Module, Tensor], Tensor]) -> float:
         if not self.elementwise:
             raise InputError(f"{self.text}: it has no gain, for its outputs depend on several inputs; see its `init`.")
         module = self.build().double().eval()  # eval: rrelu's slope is random only in training
-        mean = _gaussian_mean(lambda z: power(module, z))
+        mean = gaussian_mean(lambda z: power(module, z))
         return 1.0 / math.sqrt(mean) if mean else math.inf
-
-
-def _slope(module: nn.Module, z: Tensor) -> Tensor:
-    z = z.clone().requires_grad_()
-    (slope,) = torch.autograd.grad(module(z).sum(), z)
-    return slope
-
-
-def _gaussian_mean(function: Callable[[Tensor], Tensor], reach: float = 12.0, points: int = 240_000) -> float:
-    """E[function(z)] for z ~ N(0, 1) by the trapezoid rule, which kinks (relu, hardtanh) do not upset.
-
-    An even number of points puts the jump of a rectifier's slope, at 0, halfway between two of them.
-    """
-    z = torch.linspace(-reach, reach, points, dtype=torch.float64)
-    density = torch.exp(-z.square() / 2) / math.sqrt(2 * math.pi)
-    with torch.enable_grad():
-        values = function(z).detach() * density
-    return float(np.trapezoid(values.numpy(), z.numpy()))

@@ -14,5 +14,12 @@ layer feeds and through what. It never guesses from names: what the graph cannot
 
 from ._base import Activation, Tape, WeightedLayer
 from ._read import read
+from ._untouched import recording as recording
+from ._untouched import untouched as untouched
+from ._unwrap import call_model as call_model
+from ._unwrap import mapped as mapped
+from ._unwrap import split_batch as split_batch
+from ._unwrap import tensors as tensors
+from ._unwrap import unwrap as unwrap
 
 __all__ = ["Activation", "Tape", "WeightedLayer", "read"]
