@@ -41,7 +41,7 @@ class Recipe:
     clip: str = "none()"
     """A method of clip."""
     init: str = "auto"
-    """A method of init for every layer; "auto" fits each layer to the activation that it feeds."""
+    """A method of init for every layer; "auto": latih's own models fit each layer to its activation, others stay."""
     augment: str = "none()"
     """Methods of augment joined by >>, for images."""
     loss: str = "auto"

@@ -63,6 +63,15 @@ def test_notation_and_a_named_set_train_together(tmp_path):
     assert run.history.rows
 
 
+def test_a_module_and_data_by_path_get_standardisation_and_no_card(tmp_path):
+    np.savez(tmp_path / "toy.npz", x=(X * 1000 + 5).astype(np.float32), y=Y)
+    run = train(data=tmp_path / "toy.npz", recipe=Recipe(epochs=20, lr=0.05), out=tmp_path / "run")
+    assert run.summary["kept"]["valid_accuracy"] > 0.8
+    assert not (tmp_path / "run/model.json").exists()
+    with pytest.raises(InputError, match="only that code can rebuild it"):
+        latih.train.predict(tmp_path / "run", tmp_path / "toy.npz")
+
+
 WRONG = {
     "lengths differ": (dict(data=(X, Y[:-1])), "96.*95|equal"),
     "labels out of range": (dict(data=(X, Y + 5)), r"labels run from 5 to 6 and the model has 2 outputs"),

@@ -34,7 +34,7 @@ class RecipeFlags(Recipe):
     optimizer: Annotated[str, method("optim", "How a gradient becomes a step")] = Recipe.optimizer
     schedule: Annotated[str, method("schedules", "The rate over the run, joined by >>")] = Recipe.schedule
     clip: Annotated[str, method("clip", "What is cut off large gradients")] = Recipe.clip
-    init: Annotated[str, method("init", '"auto" fits each layer to its activation; or one of')] = Recipe.init
+    init: Annotated[str, method("init", '"auto" fits own models to their activation; or one of')] = Recipe.init
     augment: Annotated[str, method("augment", "How training images vary, joined by >>")] = Recipe.augment
 
 

@@ -95,9 +95,8 @@ def blank_stages(card: Card) -> tuple[nn.Module, nn.Module]:
     return first, last
 
 
-def save_model(folder: Path, card: Card, model: nn.Module) -> None:
-    """Write weights and card."""
-    save_weights(folder, model)
+def save_card(folder: Path, card: Card) -> None:
+    """Write model.json."""
     _folder.write(folder / _folder.CARD, msgspec.json.format(msgspec.json.encode(card), indent=2))
 
 
@@ -117,6 +116,11 @@ def load_model(folder: Path, *, factory: str | None = None) -> tuple[Card, Pipel
         card = msgspec.json.decode((folder / _folder.CARD).read_bytes(), type=Card)
         weights = load((folder / _folder.WEIGHTS).read_bytes())
     except OSError as error:
+        if (folder / _folder.WEIGHTS).exists():
+            raise InputError(
+                f"{folder}: its network was built in Python, so only that code can rebuild it; load "
+                f"{_folder.WEIGHTS} into it with safetensors.torch.load_model."
+            ) from None
         raise InputError(f"{folder}: no finished run here ({error.strerror}); name a run folder.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, SafetensorError) as error:
         raise InputError(f"{folder}: the saved model is damaged ({error}).") from None

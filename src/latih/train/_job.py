@@ -14,17 +14,18 @@ from latih._recipe import Recipe, Source
 from latih._version import __version__
 from latih.data import AnySchema, Data, TensorExamples, load
 
-from ._card import Card, assemble, fitted_stages, save_model
+from ._card import Card, assemble, fitted_stages, save_card, save_weights
 from ._fit import Options, Parts, Run, fit
 from ._losses import Scaled, loss_function
 
-Prepared = tuple[Data, nn.Module, Card]
+Prepared = tuple[Data, nn.Module, Card | None]
 
 
 def prepare(source: Source, recipe: Recipe, network: nn.Module | None = None) -> Prepared:
     """Load the data and build the model for it, under the recipe's seed; nothing is written.
 
-    Methods and arguments are checked before the data is read, since that may take long.
+    Methods and arguments are checked before the data is read, since that may take long. A `network` of the caller's
+    own has no card: nothing but the caller's code can rebuild it.
     """
     for family, text in (source.methods() | recipe.methods()).items():
         build(family, text)
@@ -48,7 +49,7 @@ def prepare(source: Source, recipe: Recipe, network: nn.Module | None = None) ->
         model = assemble(card, inputs, outputs, network)
         if recipe.init != "auto":
             init.apply(model.net, build("init", recipe.init))
-    return data, model, card
+    return data, model, card if network is None else None
 
 
 def run_job(source: Source, recipe: Recipe, options: Options, prepared: Prepared) -> Run:
@@ -57,9 +58,11 @@ def run_job(source: Source, recipe: Recipe, options: Options, prepared: Prepared
     loss = loss_function(options.loss or recipe.loss, data.train.targets)
     if data.task == "regression" and options.loss is None:
         loss = Scaled(loss, data.train.targets.double().std(0, correction=0))
-    run = fit(Parts(model, data.train, data.valid, loss, data.test, source), recipe, options)
+    run = fit(Parts(model, data.train, data.valid, loss, data.test, source if card else None), recipe, options)
     if run.folder is not None and not run.interrupted:
-        save_model(run.folder, card, run.model)
+        save_weights(run.folder, run.model)
+        if card is not None:
+            save_card(run.folder, card)
     return run
 
 
