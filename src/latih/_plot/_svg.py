@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 from ._scale import Point, Series, extent, label, log_ticks, place, runs, thin, ticks
 
 _WIDTH, _HEIGHT = 720, 400
-_LEFT, _RIGHT, _BOTTOM = 72, 24, 56
+_LEFT, _RIGHT, _BOTTOM = 84, 24, 56
 # Okabe and Ito's colours without black and yellow: told apart by every kind of colour vision, on white and on black
 _COLOURS = ("#0082C8", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _DASHES = ("", "7 4", "2 3")

@@ -7,7 +7,7 @@ from typing import Any
 
 from latih._plot import svg_chart
 from latih._recipe import write_toml
-from latih.train import Run, _folder
+from latih.train import Run, _folder, number
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -72,7 +72,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:.4g}" if isinstance(value, float) else escape(str(value))
+    return number(value) if isinstance(value, float) else escape(str(value))
 
 
 def _recipe(run: Run) -> str:
