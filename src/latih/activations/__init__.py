@@ -34,6 +34,8 @@ gradients vanish. The rectifiers do not flatten for positive inputs. Each method
 | `softmin` | weights that fall with distance | |
 | `glu` | gated convolutions and transformers; halves the features | Dauphin et al., 2017 |
 | `identity` | linear layers | |
+
+`swap` replaces the hidden activations of a whole model and redraws the weights that feed them.
 """
 
 from ._base import Activation
@@ -58,6 +60,8 @@ from ._silu import silu
 from ._softmax import log_softmax, softmax, softmin
 from ._softplus import logsigmoid, softplus
 from ._softsign import softsign
+from ._swap import swap as swap
+from ._swap_report import SwapReport as SwapReport
 from ._tanh import tanh
 from ._threshold import threshold
 
