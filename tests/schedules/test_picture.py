@@ -53,7 +53,7 @@ def test_the_curve_lies_where_its_values_are():
     left, right, top, bottom = inked(image, (0, 0x82, 0xC8))
     assert abs(right - 2 * (720 - 24)) <= 3
     assert abs(bottom - 2 * (400 - 56)) <= 3
-    assert (left, top) < (2 * 72 + 4, 100)
+    assert (left, top) < (2 * 84 + 4, 100)
 
 
 @pytest.mark.parametrize("ending", ["svg", "png", "PNG"])

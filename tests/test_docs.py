@@ -1,0 +1,72 @@
+"""The pages are complete and equal to what the generator writes from the code now."""
+
+import importlib.util
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from latih._notation import FAMILIES, names
+
+ROOT = Path(__file__).parents[1]
+PAGES = ROOT / "docs" / "methods"
+PICTURED = ["init", "activations", "norm", "clip", "optim", "schedules"]
+
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+make_docs = script("make_docs")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_committed_page_is_what_the_generator_writes_now(family):
+    written = (PAGES / f"{family}.md").read_text(encoding="utf-8")
+    assert written == make_docs.page(family), "run `python scripts/make_docs.py`"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_public_name_has_its_section(family):
+    headings = re.findall(r"^### (\w+)$", (PAGES / f"{family}.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert sorted(headings) == sorted({*names(family), *make_docs.public(make_docs.home(family))})
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_page_shows_an_address_of_memory_or_an_unclosed_block(family):
+    text = (PAGES / f"{family}.md").read_text(encoding="utf-8")
+    assert " at 0x" not in text
+    assert text.count("```") % 2 == 0
+
+
+@pytest.mark.parametrize("name", ["index", *(f"methods/{family}" for family in FAMILIES)])
+def test_every_link_leads_somewhere(name):
+    page = ROOT / "docs" / f"{name}.md"
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
+        if target.startswith("#"):
+            assert f'<a id="{target[1:]}">' in text, target
+        elif "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("family", PICTURED)
+def test_the_page_shows_a_picture_with_its_axes_named(family):
+    assert f"]({family}.svg)" in (PAGES / f"{family}.md").read_text(encoding="utf-8")
+    words = [element.text for element in ElementTree.parse(PAGES / f"{family}.svg").iter() if element.text]
+    assert any(word in words for word in ("layer", "update"))
+
+
+def test_the_index_names_every_family():
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    assert [family for family in FAMILIES if f"methods/{family}.md" not in index] == []
+
+
+def test_a_docstring_becomes_markdown():
+    parts = ["Cut a * b.", "Args:\n    limit: Largest\n        norm.", ">>> f(1)\n2"]
+    wanted = ["Cut a \\* b.", "Args:", "- `limit`: Largest norm.", "```python\n>>> f(1)\n2\n```"]
+    assert make_docs.markdown("\n\n".join(parts)) == "\n\n".join(wanted)
