@@ -33,10 +33,11 @@ def test_the_chosen_path_really_steps(name, dtype):
     spec = getattr(optim, name)(lr=0.1)
     weights = [parameter(dtype) for _ in range(3)]
     fast = fast_path(spec.make, weights, spec.options)
-    fused = "fused" in inspect.signature(spec.make).parameters
-    assert fast == ({"fused": True} if fused else {})  # torch has no foreach kernels of its own on the CPU
+    known = inspect.signature(spec.make).parameters
+    assert fast or ("fused" not in known and "foreach" not in known)
     optimizer = spec(weights)
-    assert all(group.get("fused") is True for group in optimizer.param_groups if fused and not group.get("hidden"))
+    for path in fast:
+        assert all(group.get(path) is True for group in optimizer.param_groups if not group.get("hidden"))
     for weight in weights:
         weight.grad = torch.full_like(weight, 0.5)
     optimizer.step()
@@ -45,9 +46,11 @@ def test_the_chosen_path_really_steps(name, dtype):
         assert (weight < 1).all()
 
 
-def test_which_classes_have_a_fused_kernel():
-    fused = {name for name in names("optim") if fast_path(getattr(optim, name)().make, [parameter()])}
-    assert fused == {"sgd", "momentum", "nag", "adagrad", "adam", "adamw", "muon"}
+def test_which_methods_take_which_path_on_the_cpu():
+    specs = {name: getattr(optim, name)() for name in names("optim")}
+    paths = {name: list(fast_path(spec.make, [parameter()], spec.options)) for name, spec in specs.items()}
+    assert {name for name in paths if paths[name] == ["fused"]} == {"momentum", "nag", "adagrad", "adam", "adamw", "muon"}
+    assert {name for name in paths if paths[name] == ["foreach"]} == {"sgd", "rmsprop", "adamax", "nadam"}
 
 
 def test_mixed_floating_types_stay_fused():
@@ -73,7 +76,7 @@ def test_a_spec_with_such_an_option_builds():
 
 
 def test_complex_parameters_are_not_fused():
-    assert fast_path(torch.optim.Adam, [parameter(torch.complex64)]) == {}
+    assert fast_path(torch.optim.Adam, [parameter(torch.complex64)]) == {"foreach": True}
 
 
 def test_a_device_outside_the_list_is_not_fused():

@@ -57,7 +57,7 @@ def test_a_resume_at_every_step_gives_one_trace(text):
 
 
 WORKER = """
-import json, sys
+import json, os, sys
 import torch
 import torch.distributed as dist
 from torch import nn
@@ -91,6 +91,7 @@ with open(f"{sys.argv[2]}/{world}-{rank}.json", "w") as file:
 dist.barrier()  # nobody leaves while another still needs the store
 del model
 dist.destroy_process_group()
+os._exit(0)  # gloo's threads now and then abort an interpreter that takes its time to leave
 """
 
 

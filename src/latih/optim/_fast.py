@@ -10,20 +10,27 @@ import torch
 from torch import Tensor, nn
 from torch.utils._foreach_utils import _get_foreach_kernels_supported_devices, _get_fused_kernels_supported_devices
 
+_DEVICES = {
+    "fused": set(_get_fused_kernels_supported_devices()),
+    # torch lists devices with kernels of their own; on the CPU it is a loop in C++, which still beats one in Python
+    "foreach": {"cpu", *_get_foreach_kernels_supported_devices()},
+}
+
 
 def fast_path(
     make: type[torch.optim.Optimizer], parameters: Iterable[Tensor], options: Mapping[str, Any] | None = None
 ) -> dict[str, bool]:
     """`{"fused": True}`, `{"foreach": True}` or `{}`: the quickest way that `make` has for these `parameters`.
 
-    Fused needs floating parameters on a device of torch's list, and one real step on a spare tensor has to succeed:
-    the list is common to all optimizers, while a kernel may be missing for one of them, or be forbidden by an option.
+    A path needs parameters on a device of its list (floating ones if fused), and one real step on a spare tensor has to
+    succeed: the lists are common to all optimizers, while a kernel may be missing for one of them, or be forbidden by
+    an option.
     `options` that choose a path, or need another one, are left in peace.
     Sparse gradients (`nn.Embedding(sparse=True)`) have no fused kernel: build torch's own optimizer for those.
 
-    >>> fast_path(torch.optim.SGD, nn.Linear(3, 2).parameters())
+    >>> fast_path(torch.optim.Adam, nn.Linear(3, 2).parameters())
     {'fused': True}
-    >>> fast_path(torch.optim.SGD, nn.Linear(3, 2).parameters(), {"differentiable": True})
+    >>> fast_path(torch.optim.Adam, nn.Linear(3, 2).parameters(), {"differentiable": True})
     {}
     """
     parameters, options = list(parameters), dict(options or {})
@@ -33,15 +40,19 @@ def fast_path(
     if not parameters or any(type(parameter) not in (Tensor, nn.Parameter) for parameter in parameters):
         return {}  # a subclass, such as a sharded tensor, brings its own rules
     kinds = {(parameter.device, parameter.dtype) for parameter in parameters}
-    devices = {device.type for device, _ in kinds}
-    floating = all(dtype.is_floating_point for _, dtype in kinds)
-    if "fused" in known and floating and devices <= set(_get_fused_kernels_supported_devices()):
-        options["fused"] = True
-        if all(_steps(make, device, dtype, options) for device, dtype in kinds):
-            return {"fused": True}
-    if "foreach" in known and devices <= set(_get_foreach_kernels_supported_devices()):
-        return {"foreach": True}
+    for path in _preferred(make, options):
+        allowed = {device.type for device, _ in kinds} <= _DEVICES[path]
+        fits = path == "foreach" or all(dtype.is_floating_point for _, dtype in kinds)
+        chosen = options | {path: True}
+        if path in known and allowed and fits and all(_steps(make, *kind, chosen) for kind in kinds):
+            return {path: True}
     return {}
+
+
+def _preferred(make: type[torch.optim.Optimizer], options: Mapping[str, Any]) -> tuple[str, str]:
+    # sgd without momentum is one multiply-add a tensor, where a fused kernel has nothing to fuse
+    single = make is torch.optim.SGD and not options.get("momentum")
+    return ("foreach", "fused") if single else ("fused", "foreach")
 
 
 def _steps(make: Any, device: torch.device, dtype: torch.dtype, options: Mapping[str, Any]) -> bool:
