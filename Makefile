@@ -27,9 +27,10 @@ format: $(VENV)/.lint
 	$(BIN)/ruff format .
 
 bench: $(PEERS)/.ready  ## side by side with other trainers; writes docs/benchmarks.md
-	$(PEERS)/bin/python bench/step.py --write
+	$(PEERS)/bin/python bench/step.py --rounds 21 --write
 	$(PEERS)/bin/python bench/startup.py --write
 	$(PEERS)/bin/python bench/optimizers.py --write
+	$(PEERS)/bin/python bench/initialize.py --write
 
 docs: $(VENV)/.test  ## the reference pages and pictures of the methods
 	$(BIN)/python scripts/make_docs.py

@@ -59,9 +59,20 @@ def main() -> None:
     if arguments.rounds < 1 or arguments.size < 32:
         sys.exit("--rounds must be at least 1 and --size at least 32.")
     torch.manual_seed(0)
-    model = resnet50()
-    batch = torch.randn(2, 3, arguments.size, arguments.size), torch.randint(0, 1000, (2,))
+    images = torch.randn(2, 3, arguments.size, arguments.size), torch.randint(0, 1000, (2,))
+    vectors = torch.randn(32, 100), torch.randint(0, 10, (32,))
+    rows = [*_rows("ResNet-50", resnet50(), images, arguments.rounds), *_rows("mlp", mlp(), vectors, arguments.rounds)]
+    text = report("initialize", TITLE, COLUMNS, rows, ["latih", "torch"])
+    setting = (
+        f"Medians of {arguments.rounds} turns, {torch.get_num_threads()} threads. ResNet-50: 25.6 million parameters, "
+        f"two images of {arguments.size} pixels; mlp: 100 layers of 100 units, batch 32, where Python decides."
+    )
+    print(setting)
+    if arguments.write:
+        write_section("initialize", f"{text}\n\n{setting}")
 
+
+def _rows(name: str, model: nn.Module, batch: tuple[Tensor, Tensor], rounds: int) -> list[tuple[str, ...]]:
     def forward_and_backward() -> None:
         F.cross_entropy(model(batch[0]), batch[1]).backward()
         model.zero_grad()
@@ -73,17 +84,14 @@ def main() -> None:
         "`initialize`": timed(lambda: initialize(model, batch, F.cross_entropy, seed=0, force=True)),
     }
     warm_up(contenders, 1)
-    seconds = alternate(contenders, arguments.rounds, 1)
-    rows = [(name, milliseconds(times), *ratio(times, seconds[BASE])) for name, times in seconds.items()]
-    text = report("initialize", TITLE, COLUMNS, rows, ["latih", "torch"])
-    millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
-    setting = (
-        f"Medians of {arguments.rounds} turns; ResNet-50 of {millions:.1f} million parameters, two images of "
-        f"{arguments.size} pixels, {torch.get_num_threads()} threads."
-    )
-    print(setting)
-    if arguments.write:
-        write_section("initialize", f"{text}\n\n{setting}")
+    seconds = alternate(contenders, rounds, 1)
+    return [(f"{name}: {work}", milliseconds(times), *ratio(times, seconds[BASE])) for work, times in seconds.items()]
+
+
+def mlp() -> nn.Sequential:
+    """100 hidden layers of 100 units."""
+    hidden = [layer for _ in range(100) for layer in (nn.Linear(100, 100), nn.ReLU())]
+    return nn.Sequential(*hidden, nn.Linear(100, 10))
 
 
 def timed(work) -> Contender:

@@ -28,7 +28,7 @@ SIDES = {  # name -> module of bench/sides, package
     "keras": ("keras_side", "keras"),
     "skorch": ("skorch_side", "skorch"),
 }
-COLUMNS = ("side", "µs/step", f"ratio to {BASE}", "ratio, min-max")
+COLUMNS = ("side", "µs/step", f"ratio to {BASE}", "ratio, min-max", "ratio to latih")
 TITLE = "One training step: MLP 784-300-100-10, batch 32, Nesterov, Fashion-MNIST in memory"
 
 
@@ -43,7 +43,11 @@ def main() -> None:
             seconds = alternate(contenders, arguments.rounds, arguments.steps)
         for line in missing:
             print(line)
-    rows = [(name, microseconds(times), *ratio(times, seconds[BASE])) for name, times in seconds.items()]
+    ours = seconds.get("latih")
+    rows = [
+        (name, microseconds(times), *ratio(times, seconds[BASE]), ratio(times, ours)[0] if ours else "")
+        for name, times in seconds.items()
+    ]
     packages = list(dict.fromkeys(SIDES[name][1] for name in contenders))
     text = report("step", TITLE, COLUMNS, rows, packages)
     setting = f"{arguments.rounds} rounds of {arguments.steps} steps, {torch.get_num_threads()} torch threads."

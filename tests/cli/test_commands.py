@@ -99,6 +99,17 @@ def test_the_recipe_of_a_run_repeats_it_and_a_flag_beats_it(folder):
     assert Recipe.read("third/recipe.toml") == Recipe(epochs=3, lr=0.003, seed=5)
 
 
+def test_a_network_of_lazy_layers_takes_its_shape_from_the_data(folder):
+    table(folder / "shop.csv")
+    (folder / "lazy.py").write_text(
+        "from torch import nn\n"
+        "def net(outputs): return nn.Sequential(nn.LazyLinear(8), nn.ReLU(), nn.LazyLinear(outputs))\n"
+    )
+    run("train shop.csv --target price --model lazy:net --epochs 1 --out run")
+    run("predict run shop.csv --model lazy:net --out answers.csv")
+    sys.modules.pop("lazy", None)
+
+
 def test_predictions_do_not_depend_on_the_batch_they_come_in(folder, capfd):
     table(folder / "shop.csv")
     run("train shop.csv --target colour --epochs 1 --out run")

@@ -49,7 +49,14 @@ def test_the_chosen_path_really_steps(name, dtype):
 def test_which_methods_take_which_path_on_the_cpu():
     specs = {name: getattr(optim, name)() for name in names("optim")}
     paths = {name: list(fast_path(spec.make, [parameter()], spec.options)) for name, spec in specs.items()}
-    assert {name for name in paths if paths[name] == ["fused"]} == {"momentum", "nag", "adagrad", "adam", "adamw", "muon"}
+    assert {name for name in paths if paths[name] == ["fused"]} == {
+        "momentum",
+        "nag",
+        "adagrad",
+        "adam",
+        "adamw",
+        "muon",
+    }
     assert {name for name in paths if paths[name] == ["foreach"]} == {"sgd", "rmsprop", "adamax", "nadam"}
 
 

@@ -6,6 +6,7 @@ from typing import cast
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from latih import init
 from latih._checks import InputError
@@ -17,6 +18,7 @@ from latih.data import AnySchema, Data, TensorExamples, load
 from ._card import Card, assemble, fitted_stages, save_card, save_weights
 from ._fit import Options, Parts, Run, fit
 from ._losses import Scaled, loss_function
+from ._probe import output_of
 
 Prepared = tuple[Data, nn.Module, Card | None]
 
@@ -47,6 +49,8 @@ def prepare(source: Source, recipe: Recipe, network: nn.Module | None = None) ->
         inputs, outputs = fitted_stages(data)
         card = _card(source, data, inputs)
         model = assemble(card, inputs, outputs, network)
+        if any(is_lazy(parameter) for parameter in model.parameters()):
+            output_of(model, next(iter(data.train.batches(torch.arange(2), 2))).inputs)
         if recipe.init != "auto":
             init.apply(model.net, build("init", recipe.init))
     return data, model, card if network is None else None

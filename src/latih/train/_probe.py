@@ -25,7 +25,7 @@ def probe(
         raise InputError("train(model): the model has no parameter that may be trained; unfreeze or add a layer.")
     batch = next(iter(train.batches(torch.arange(min(size, len(train))), size)))
     inputs, targets = batch.inputs.to(device), batch.targets.to(device)
-    output = _output(model, inputs)
+    output = output_of(model, inputs)
     outputs = output.shape[1] if output.dim() > 1 else 1
     _check_targets(output, targets, train, valid)
     try:
@@ -40,7 +40,9 @@ def probe(
     return outputs, output.dim() == 2 and (targets.dim() == 1 or targets.is_floating_point())
 
 
-def _output(model: nn.Module, inputs: Tensor) -> Tensor:
+@torch.no_grad()
+def output_of(model: nn.Module, inputs: Tensor) -> Tensor:
+    """The model's output for one batch, in evaluation mode; lazy layers get their shape from it."""
     was_training = model.training
     model.eval()
     try:
