@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-bench
 PIP := python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# one thread a worker: two workers share two cores
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 INSTALL := $(BIN)/$(PIP)
 
 .PHONY: demo test test-all lint bench docs format clean
@@ -12,10 +14,10 @@ demo: $(VENV)/.base  ## train a 20-layer network on real images
 	$(BIN)/latih train
 
 test: $(VENV)/.test  ## all tests, doctests included
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: $(VENV)/.test  ## the slow proofs too
-	$(BIN)/python -m pytest -n 2
+	$(PYTEST)
 
 lint: $(VENV)/.lint  ## what CI refuses
 	$(BIN)/ruff check .

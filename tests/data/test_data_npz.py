@@ -263,3 +263,10 @@ def test_predict_refuses_another_kind_of_file(tmp_path):
 def test_a_schema_survives_being_saved():
     schema = ArraySchema((1, 28, 28), "uint8")
     assert msgspec.json.decode(msgspec.json.encode(schema), type=AnySchema) == schema
+
+
+def test_prediction_takes_the_test_inputs_where_there_is_no_x(tmp_path):
+    x = np.arange(12, dtype=np.float32).reshape(4, 3)
+    np.savez(tmp_path / "parts.npz", x_train=x[:1], x_test=x, y_train=[0], y_test=[0, 1, 0, 1])
+    read = ArraySchema(shape=(3,), dtype="float32").read(tmp_path / "parts.npz")
+    np.testing.assert_array_equal(read.values.numpy(), x)

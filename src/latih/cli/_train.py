@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -53,6 +53,8 @@ class Train:
     """A TOML file with any of these settings, such as the recipe.toml of an earlier run."""
     out: Path | None = None
     """The run folder to write; default: runs/NAME-1, -2, ..."""
+    log: Literal["none", "tensorboard", "wandb"] = "none"
+    """Also send each epoch's numbers there; needs the extra latih[log]."""
     resume: bool = False
     """Go on from the newest checkpoint in --out, with the settings that the run began with."""
 
@@ -90,7 +92,7 @@ def _fresh_folder(source: Source) -> Path:
 
 def _train(source: Source, asked: Train, folder: Path) -> int:
     from latih.report import summary_lines, write_report
-    from latih.train import Options, Reporter
+    from latih.train import Log, Options, Reporter
     from latih.train._folder import refuse_unusable
     from latih.train._job import describe, prepare, run_job
 
@@ -99,7 +101,8 @@ def _train(source: Source, asked: Train, folder: Path) -> int:
     for line in describe(*prepared[:2]):
         print(line)
     sys.stdout.flush()
-    options = Options(folder=folder, resume=asked.resume, callbacks=[Reporter()])
+    logs = [] if asked.log == "none" else [Log(asked.log, folder)]
+    options = Options(folder=folder, resume=asked.resume, callbacks=[Reporter(), *logs])
     run = run_job(source, asked.settings, options, prepared)
     if run.interrupted:
         print(f"stopped after {run.summary['updates']} updates; go on with: latih train --out {folder} --resume")

@@ -29,10 +29,11 @@ class ArraySchema(Schema, frozen=True, tag="array"):
     """uint8 for pictures stored as bytes."""
 
     def read(self, source: Path) -> Inputs:
-        """Read `x`, whatever is beside it; raises `InputError` where its shape or type differ, or values are NaN."""
+        """Read `x` (or `x_test`); raises `InputError` where its shape or type differ, or values are NaN."""
         _refuse_other_kinds(source)
         archive = Archive(source)
-        values = as_inputs(f"{source} x", _array(archive, "x"))
+        name = "x_test" if "x_test" in archive.names and "x" not in archive.names else "x"
+        values = as_inputs(f"{source} {name}", _array(archive, name))
         if tuple(values.shape[1:]) != self.shape:
             raise InputError(
                 f"{source}: inputs of shape {tuple(values.shape[1:])} do not fit the model, which was trained on "
@@ -44,7 +45,7 @@ class ArraySchema(Schema, frozen=True, tag="array"):
                 "prepare them as the training data were (bytes count from 0 to 255)."
             )
         if bad := _not_finite(values):
-            raise InputError(f"{source}: {bad} values of x are NaN or infinite; fill or remove them.")
+            raise InputError(f"{source}: {bad} values of {name} are NaN or infinite; fill or remove them.")
         return Inputs(values, [str(row) for row in range(1, len(values) + 1)])
 
 

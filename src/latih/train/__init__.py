@@ -14,6 +14,7 @@ from ._card import Card, Pipeline, load_model
 from ._export import export_onnx
 from ._fit import Options, Run
 from ._history import History
+from ._log import Log
 from ._predict import Predictions, predict
 from ._progress import Reporter
 from ._progress import number as number
@@ -25,6 +26,7 @@ __all__ = [
     "Callback",
     "Card",
     "History",
+    "Log",
     "Options",
     "Pipeline",
     "Predictions",

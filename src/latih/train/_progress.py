@@ -19,7 +19,7 @@ _REFRESH = 0.25  # seconds
 class Reporter(Callback):
     """One line an epoch, and on a terminal a bar in between.
 
-    The loss is fetched from the device only when the bar is drawn, at most four times a second.
+    Loss and metric are fetched from the device only when the bar is drawn, at most four times a second.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -51,7 +51,8 @@ class Reporter(Callback):
         then, count = self._mark
         self._mark = (now, trainer.step.count)
         speed = (trainer.step.count - count) * trainer.batch_size / max(now - then, 1e-9)
-        numbers = f"loss {float(trainer.step.loss):.4f}  lr {trainer.step.lr:.2g}  {_thousands(speed)}/s"
+        metric = f"  {trainer.meter.name} {trainer.meter.compute():.3f}" if trainer.meter is not None else ""
+        numbers = f"loss {float(trainer.step.loss):.3f}{metric}  lr {trainer.step.lr:.2g}  {_thousands(speed)}/s"
         done = trainer.epoch * self._batches + trainer.batch
         title = f"epoch {trainer.epoch + 1}/{trainer.recipe.epochs}"
         self._bar.update(self._task, completed=done, description=title, numbers=numbers, refresh=True)
