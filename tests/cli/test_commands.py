@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -97,6 +98,16 @@ def test_the_recipe_of_a_run_repeats_it_and_a_flag_beats_it(folder):
     run("train --recipe first/recipe.toml --epochs 3 --out third")
     assert (folder / "first/model.safetensors").read_bytes() == (folder / "second/model.safetensors").read_bytes()
     assert Recipe.read("third/recipe.toml") == Recipe(epochs=3, lr=0.003, seed=5)
+
+
+def test_a_clipped_run_says_how_often_how_much_and_where(folder, capfd):
+    table(folder / "shop.csv")
+    run("train shop.csv --target price --epochs 2 --clip norm(0.01)")
+    pattern = r"clipped (\d+)% of the steps, by (\d+)% of their gradient on average; mostly (\S+)"
+    said = re.search(pattern, capfd.readouterr().out)
+    assert said is not None
+    assert int(said[1]) == 100
+    assert said[3].startswith("net.")
 
 
 def test_a_network_of_lazy_layers_takes_its_shape_from_the_data(folder):

@@ -57,7 +57,7 @@ def test_norm_is_the_global_norm_before_and_removed_the_share_of_it_that_went(na
     after = length(gradients(made))
     torch.testing.assert_close(clipped.norm, before)
     torch.testing.assert_close(clipped.removed, 1 - after / before, atol=1e-12, rtol=1e-9)
-    assert clipped.norm.shape == clipped.removed.shape == ()
+    assert clipped.norm.shape == clipped.removed.shape == clipped.where.shape == ()
     assert not clipped.norm.requires_grad
 
 
@@ -177,7 +177,7 @@ def test_nothing_is_read_back_to_the_host(name):
         with pytest.raises(DataDependentOutputException):
             made[0].grad.sum().item()  # what the check would catch
         clipped = getattr(clip, name)()(made)
-        assert clipped.norm.shape == clipped.removed.shape == ()
+        assert clipped.norm.shape == clipped.removed.shape == clipped.where.shape == ()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -218,3 +218,14 @@ def test_the_docstring_says_when_to_use_it_and_when_it_hurts(name):
     text = inspect.getdoc(getattr(clip, name)) or ""
     for word in ("Use it", "hurts", ">>>"):
         assert word in text
+
+
+@pytest.mark.parametrize("name", LIMITED)
+def test_where_is_the_place_of_the_parameter_that_lost_the_most(name):
+    made = parameters(100.0)
+    made[2].grad *= 1000
+    made[0].grad = None  # a parameter without a gradient still has its place
+    before = gradients(made[1:])
+    clipped = getattr(clip, name)()(made)
+    lost = [length([one]) - length([other]) for one, other in zip(before, gradients(made[1:]), strict=True)]
+    assert clipped.where.item() == 1 + torch.stack(lost).argmax().item() == 2

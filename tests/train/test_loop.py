@@ -87,7 +87,10 @@ def test_the_performance_schedule_reacts_to_the_validation_result():
 
 
 def test_the_history_says_how_often_and_how_much_was_clipped():
-    rows = train(recipe=Recipe(epochs=2, clip="norm(0.01)")).history.rows
+    run = train(recipe=Recipe(epochs=2, clip="norm(0.01)"))
+    rows = run.history.rows
+    assert sum(run.history.clipped.values()) == run.summary["updates"]
+    assert set(run.history.clipped) <= {name for name, _ in net().named_parameters()}
     assert [row["clipped_steps"] for row in rows] == [1.0, 1.0]
     assert 0.5 < rows[0]["clipped_share"] < 1.0
     rare = train(recipe=Recipe(epochs=1, clip="norm(1e6)")).history.rows[0]
@@ -149,6 +152,7 @@ def test_an_interrupted_run_resumes_to_the_same_weights_bit_for_bit(tmp_path, st
     for ours, theirs in zip(resumed.model.parameters(), whole.model.parameters(), strict=True):
         assert torch.equal(ours, theirs)
     assert resumed.history.losses == whole.history.losses
+    assert resumed.history.clipped == whole.history.clipped
     for name in ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "lr", "clipped_share"):
         assert resumed.history.column(name) == whole.history.column(name)
 

@@ -5,8 +5,9 @@ are: nothing, a flat line, a gap.
 """
 
 from ._png import png_chart as png_chart
+from ._scale import number as number
 from ._svg import svg_chart as svg_chart
 from ._text import sparkline as sparkline
 from ._text import text_chart as text_chart
 
-__all__ = ["png_chart", "sparkline", "svg_chart", "text_chart"]
+__all__ = ["number", "png_chart", "sparkline", "svg_chart", "text_chart"]

@@ -98,3 +98,12 @@ def label(value: float) -> str:
     text = f"{value:.4g}" if abs(value) < 1e4 or abs(value) >= 1e6 else f"{value:.0f}"
     mantissa, e, exponent = text.partition("e")
     return f"{mantissa}e{int(exponent)}" if e else mantissa
+
+
+def number(value: float) -> str:
+    """Four digits, and no exponent where none is needed.
+
+    >>> number(0.41239), number(20729.56), number(1.5e-9)
+    ('0.4124', '20,730', '1.5e-09')
+    """
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"

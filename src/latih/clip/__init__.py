@@ -4,7 +4,7 @@ A clip cures exploding gradients, above all in recurrent and very deep networks;
 `norm` and `auto` keep the direction of the step, the others change it. Only `auto` remembers anything from step to
 step: save `clip.state()` in a checkpoint and give it back to `clip.load()`.
 
-All of them work in place between `backward` and `step` and return `Clipped(norm, removed)` as tensors on the
+All of them work in place between `backward` and `step` and return `Clipped(norm, removed, where)` as tensors on the
 gradients' device: nothing waits for the device until the caller reads them. Where the global norm is not finite (a
 gradient holds inf or nan, or its square overflows), every gradient is left exactly as it is and `removed` is nan, so
 that the caller can see it and skip the step; scaling by such a norm would turn all gradients into 0 or nan.

@@ -44,14 +44,15 @@ def adaptive(limit: float = 0.01, floor: float = 1e-3, head: bool = False) -> Cl
 
     def cut(parameters: Sequence[Tensor]) -> Clipped:
         gradients = gradients_of(parameters)
-        before = torch.linalg.vector_norm(norms_of(gradients))
+        before = norms_of(gradients)
+        total = torch.linalg.vector_norm(before)
         for weight in _clipped(parameters, head):
             gradient = weight.grad
             assert gradient is not None
             allowed = limit * _unit_norms(weight).clamp_(min=floor)
-            factor = shrinking(allowed / _unit_norms(gradient), before.to(gradient.device))
+            factor = shrinking(allowed / _unit_norms(gradient), total.to(gradient.device))
             gradient.mul_(factor.view(-1, *[1] * (gradient.dim() - 1)))
-        return outcome(before, torch.linalg.vector_norm(norms_of(gradients)))
+        return outcome(before, norms_of(gradients))
 
     return Clip(written(adaptive, limit=limit, floor=floor, head=head), cut)
 

@@ -49,12 +49,12 @@ def auto(percentile: float = 90.0, history: int = 1000, factor: float = 1.0) -> 
 
     def cut(parameters: Sequence[Tensor]) -> Clipped:
         gradients = gradients_of(parameters)
-        total = torch.linalg.vector_norm(norms_of(gradients))
-        norms = _remember(memory, total)
-        limit = factor * torch.nanquantile(norms, percentile / 100.0)
+        norms = norms_of(gradients)
+        total = torch.linalg.vector_norm(norms)
+        limit = factor * torch.nanquantile(_remember(memory, total), percentile / 100.0)
         shrunk = shrinking(limit / total, total)
         scale_(gradients, shrunk)
-        return outcome(total, total * shrunk)
+        return outcome(norms, norms * shrunk)
 
     return Clip(written(auto, percentile=percentile, history=history, factor=factor), cut, memory)
 

@@ -19,6 +19,8 @@ class Clipped(NamedTuple):
     """Global L2 norm of the gradients before."""
     removed: Tensor
     """Share of that norm that was cut away: 0 means the step was left alone."""
+    where: Tensor
+    """int64: place, among the parameters given, of the one whose gradient lost the most; means nothing if none did."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,14 @@ class Clip:
 
     @torch.no_grad()
     def __call__(self, parameters: Sequence[Tensor]) -> Clipped | None:
-        with_gradient = [parameter for parameter in parameters if parameter.grad is not None]
-        return self.cut(with_gradient) if self.cut and with_gradient else None
+        places = [place for place, parameter in enumerate(parameters) if parameter.grad is not None]
+        if self.cut is None or not places:
+            return None
+        clipped = self.cut([parameters[place] for place in places])
+        if len(places) == len(parameters):
+            return clipped
+        given = torch.tensor(places, device=clipped.where.device)
+        return clipped._replace(where=given.index_select(0, clipped.where.reshape(1)).squeeze(0))
 
     def state(self) -> dict[str, Tensor]:
         """A copy of the memory, for a checkpoint."""

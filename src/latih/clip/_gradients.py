@@ -52,8 +52,13 @@ def scale_(gradients: Sequence[Tensor], factor: Tensor) -> None:
 
 
 def outcome(before: Tensor, after: Tensor) -> Clipped:
-    """`removed` = 1 - after/before; 0 for a gradient of 0, nan for one that is not finite."""
-    return Clipped(before, torch.where(before == 0.0, torch.zeros_like(before), 1.0 - after / before))
+    """What was done, from the norm of each gradient before and after, (n,).
+
+    `removed` is 0 for a gradient of 0 and nan for one that is not finite.
+    """
+    total, left = torch.linalg.vector_norm(before), torch.linalg.vector_norm(after)
+    removed = torch.where(total == 0.0, torch.zeros_like(total), 1.0 - left / total)
+    return Clipped(total, removed, (before - after).argmax())
 
 
 def _whole(norm: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ def norm(limit: float = 1.0) -> Clip:
     >>> parameter = torch.ones(2, requires_grad=True)
     >>> parameter.grad = torch.tensor([3.0, 4.0])
     >>> norm(1.0)([parameter])
-    Clipped(norm=tensor(5.), removed=tensor(0.8000))
+    Clipped(norm=tensor(5.), removed=tensor(0.8000), where=tensor(0))
     >>> parameter.grad
     tensor([0.6000, 0.8000])
     """
@@ -37,9 +37,10 @@ def norm(limit: float = 1.0) -> Clip:
 
     def cut(parameters: Sequence[Tensor]) -> Clipped:
         gradients = gradients_of(parameters)
-        total = torch.linalg.vector_norm(norms_of(gradients))
+        norms = norms_of(gradients)
+        total = torch.linalg.vector_norm(norms)
         factor = shrinking(limit / total, total)
         scale_(gradients, factor)
-        return outcome(total, total * factor)
+        return outcome(norms, norms * factor)
 
     return Clip(written(norm, limit=limit), cut)

@@ -38,6 +38,6 @@ def per_layer(limit: float = 1.0) -> Clip:
         factors = shrinking(limit / norms, total)
         for gradient, factor in zip(gradients, factors.unbind(), strict=True):
             gradient.mul_(factor.to(gradient.device))
-        return outcome(total, torch.linalg.vector_norm(norms * factors))
+        return outcome(norms, norms * factors)
 
     return Clip(written(per_layer, limit=limit), cut)

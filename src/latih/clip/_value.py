@@ -35,11 +35,12 @@ def value(limit: float = 1.0) -> Clip:
 
     def cut(parameters: Sequence[Tensor]) -> Clipped:
         gradients = gradients_of(parameters)
-        before = torch.linalg.vector_norm(norms_of(gradients))
-        bound = torch.where(before.isfinite(), before.new_full((), limit), before.new_full((), torch.inf))
+        before = norms_of(gradients)
+        finite = torch.linalg.vector_norm(before).isfinite()
+        bound = torch.where(finite, before.new_full((), limit), before.new_full((), torch.inf))
         for gradient in gradients:
             here = bound.to(gradient.device, gradient.dtype)
             gradient.clamp_(-here, here)
-        return outcome(before, torch.linalg.vector_norm(norms_of(gradients)))
+        return outcome(before, norms_of(gradients))
 
     return Clip(written(value, limit=limit), cut)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from latih._plot import svg_chart
+from latih._plot import number, svg_chart
 from latih._recipe import write_toml
-from latih.train import Run, _folder, number
+from latih.train import Run, _folder
 
 _STYLE = """
 :root { color-scheme: light dark; }

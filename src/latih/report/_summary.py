@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from latih._plot import sparkline
-from latih.train import Run, number
+from latih._plot import number, sparkline
+from latih.train import Run
 
 
 def summary_lines(run: Run) -> list[str]:
@@ -19,6 +19,8 @@ def summary_lines(run: Run) -> list[str]:
     if kept is not None:
         numbers = [f"{_words(key)} {number(kept[key])}" for key in kept if key.startswith("valid_")]
         lines.append(f"kept epoch {kept['epoch']:.0f}: {', '.join(numbers) or 'no validation'}")
+    if "clipped" in summary:
+        lines.append(_clipping(run))
     if "test" in summary:
         lines.append(
             "on the test part: " + ", ".join(f"{_words(key)} {number(value)}" for key, value in summary["test"].items())
@@ -27,6 +29,13 @@ def summary_lines(run: Run) -> list[str]:
     if run.folder is not None:
         lines.append(f"see {run.folder}/report.html; use it with: latih predict {run.folder} DATA")
     return lines
+
+
+def _clipping(run: Run) -> str:
+    steps, share = (run.history.column(name) for name in ("clipped_steps", "clipped_share"))
+    often, much = sum(steps) / len(steps), sum(share) / sum(steps)
+    most = next(iter(run.summary["clipped"]))
+    return f"clipped {often:.0%} of the steps, by {much:.0%} of their gradient on average; mostly {most}"
 
 
 def _words(column: str) -> str:

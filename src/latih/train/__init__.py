@@ -5,6 +5,7 @@ the same however it was imported. A `Trainer` runs one `Step` object over the ex
 every moment.
 """
 
+from latih._checks import InputError as InputError
 from latih._recipe import Recipe as Recipe
 from latih._recipe import Source as Source
 from latih._verbs import make_callable
@@ -17,7 +18,6 @@ from ._history import History
 from ._log import Log
 from ._predict import Predictions, predict
 from ._progress import Reporter
-from ._progress import number as number
 from ._step import Step
 from ._trainer import Trainer
 from ._verb import train

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import torch
 from safetensors.torch import load, save
 
 from latih._checks import InputError
+from latih.clip import Clipped
 
 from . import _folder
 from ._callbacks import Callback
@@ -88,8 +90,12 @@ def _state(trainer: Trainer, early: EarlyStopping | None) -> dict[str, Any]:
         "clip": step.clip.state(),
         "scaler": None if step.scaler is None else step.scaler.state_dict(),
         "losses": torch.stack(trainer.losses).cpu() if trainer.losses else torch.zeros(0),
-        "cuts": torch.stack(trainer.cuts).cpu() if trainer.cuts else torch.zeros(0),
-        "history": {"rows": history.rows, "losses": torch.tensor(history.losses, dtype=torch.float64)},
+        "cuts": [torch.stack(part).cpu() for part in zip(*trainer.cuts, strict=True)],
+        "history": {
+            "rows": history.rows,
+            "losses": torch.tensor(history.losses, dtype=torch.float64),
+            "clipped": dict(history.clipped),
+        },
         "meter": {} if trainer.meter is None else trainer.meter.state(),
         "early": None if early is None else early.state(),
         "rng": torch.get_rng_state(),
@@ -106,10 +112,11 @@ def _put_back(trainer: Trainer, state: dict[str, Any], early: EarlyStopping | No
     if step.scaler is not None and state["scaler"] is not None:
         step.scaler.load_state_dict(state["scaler"])
     trainer.losses = list(state["losses"].to(trainer.device))
-    trainer.cuts = list(state["cuts"].to(trainer.device))
+    trainer.cuts = [Clipped(*cut) for cut in zip(*(part.to(trainer.device) for part in state["cuts"]), strict=True)]
     history.rows, history.losses = state["history"]["rows"], state["history"]["losses"].tolist()
     if trainer.meter is not None:
         trainer.meter.load(state["meter"])
+    history.clipped = Counter(state["history"]["clipped"])
     if early is not None and state["early"] is not None:
         early.load(state["early"])
     torch.set_rng_state(state["rng"])

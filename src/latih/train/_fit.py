@@ -149,6 +149,8 @@ def _summary(trainer: Trainer, test: Examples | None) -> dict[str, Any]:
     kept = history.best(name, higher_is_better) if early else (history.rows or [None])[-1]
     summary: dict[str, Any] = {"epochs": len(history.rows), "updates": trainer.step.count, "stopped": history.stopped}
     summary |= {"kept": kept, "watched": name}
+    if history.clipped:
+        summary["clipped"] = dict(history.clipped.most_common(5))
     if test is not None and not trainer.interrupted:
         summary["test"] = trainer.evaluate(on_device(test, trainer.device), "test")
     return summary

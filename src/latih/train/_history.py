@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import msgspec
@@ -14,6 +15,8 @@ class History:
     rows: list[dict[str, float]] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     """The training loss of every update."""
+    clipped: Counter[str] = field(default_factory=Counter)
+    """How often the gradient of each parameter lost the most to the clip."""
     stopped: str | None = None
 
     def column(self, name: str) -> list[float]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from latih._plot import number
+
 from ._callbacks import Callback
 
 if TYPE_CHECKING:
@@ -86,15 +88,6 @@ def line(row: dict[str, float], epochs: int) -> str:
     place = f"{row['epoch']:.0f}/{epochs}"
     numbers = "".join(f"{number(row[name]):>12}" for name in _shown(row))
     return f"{place:>9}{numbers}{row['lr']:>10.2g}{_thousands(row['examples_per_second']):>12}"
-
-
-def number(value: float) -> str:
-    """Four digits, and no exponent where none is needed.
-
-    >>> number(0.41239), number(20729.56), number(1.5e-9)
-    ('0.4124', '20,730', '1.5e-09')
-    """
-    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 def _shown(row: dict[str, float]) -> list[str]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from latih._recipe import Recipe
+from latih.clip import Clipped
 from latih.data import Examples, permutation
 from latih.data.augment import Augment
 
@@ -46,7 +47,7 @@ class Trainer:
         self.step.notify = self.notify
         # of this epoch, left on the device
         self.losses: list[Tensor] = []
-        self.cuts: list[Tensor] = []
+        self.cuts: list[Clipped] = []
 
     def notify(self, event: str) -> None:
         """Tell every callback that overrides `event`; one that stops the run does not silence the others."""
@@ -96,7 +97,7 @@ class Trainer:
         self.step(inputs, targets)
         self.losses.append(self.step.loss)
         if self.step.clipped is not None:
-            self.cuts.append(self.step.clipped.removed)
+            self.cuts.append(self.step.clipped)
         if self.meter is not None:
             self.meter.add(self.step.output, targets)
         self.batch += 1
@@ -144,9 +145,15 @@ class Trainer:
             row[f"train_{self.meter.name}"] = self.meter.compute()
             self.meter.reset()
         if self.cuts:
-            removed = torch.stack(self.cuts).float().cpu()
-            row |= {"clipped_steps": float((removed > 0).float().mean()), "clipped_share": float(removed.mean())}
+            row |= self._clip_columns()
         return row | {"seconds": round(seconds, 4), "examples_per_second": round(examples / max(seconds, 1e-9), 1)}
+
+    def _clip_columns(self) -> dict[str, float]:
+        removed, where = (torch.stack(part).cpu() for part in list(zip(*self.cuts, strict=True))[1:])
+        names = {id(parameter): name for name, parameter in self.step.model.named_parameters()}
+        for place in where[removed > 0].tolist():
+            self.history.clipped[names[id(self.step.parameters[place])]] += 1
+        return {"clipped_steps": float((removed > 0).float().mean()), "clipped_share": float(removed.mean())}
 
     def _score(self, row: dict[str, float]) -> None:
         name, higher_is_better = self.watched
