@@ -1,4 +1,4 @@
-"""Write docs/methods/<family>.md from the families themselves: introduction, picture, table, one section a public name.
+"""Write docs/methods/<family>.md and docs/reference/<room>.md from the code: idea, picture, table, one section a name.
 
 Run it as `python scripts/make_docs.py`; a test compares the pages with what it writes. Signatures are the source's own
 text, so that they do not depend on the Python that runs this.
@@ -20,6 +20,8 @@ from latih._notation import FAMILIES, names
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = DOCS / "methods"
+ROOMS = ("tape", "data", "train")
+"""Rooms that are no families: they have public names, but no methods."""
 _HOMES = {"augment": "latih.data.augment"}
 
 
@@ -27,13 +29,17 @@ def main() -> None:
     """Write every page."""
     for family in FAMILIES:
         (PAGES / f"{family}.md").write_text(page(family), encoding="utf-8")
+    for room in ROOMS:
+        (DOCS / "reference" / f"{room}.md").write_text(page(room), encoding="utf-8")
 
 
 def page(family: str) -> str:
     """The page of one family."""
     module = home(family)
     opening, *rest = (inspect.getdoc(module) or "").split("\n\n")
-    parts = [f"# {family}", _prose(opening), (PAGES / "_intro" / f"{family}.md").read_text(encoding="utf-8").strip()]
+    parts = [f"# {family}", _prose(opening)]
+    if family in FAMILIES:
+        parts.append((PAGES / "_intro" / f"{family}.md").read_text(encoding="utf-8").strip())
     if (PAGES / f"{family}.svg").exists():
         parts.append(f"![{_title(family)}]({family}.svg)")
     parts += [_linked(part, family) if part.startswith("|") else markdown(part) for part in rest]
@@ -44,7 +50,7 @@ def page(family: str) -> str:
 
 def sections(family: str) -> dict[str, list[str]]:
     """The public names of a family: its methods, its other functions, its classes and types."""
-    methods, module = names(family), home(family)
+    methods, module = names(family) if family in FAMILIES else [], home(family)
     others = sorted(name for name in public(module) if name not in methods)
     functions = [name for name in others if inspect.isfunction(getattr(module, name))]
     return {
@@ -55,11 +61,12 @@ def sections(family: str) -> dict[str, list[str]]:
 
 
 def public(module: ModuleType) -> set[str]:
-    """What the package's own source imports from its files or defines, without an underscore."""
+    """What the package's own source re-exports or defines, without an underscore."""
     found: set[str] = set()
     for node in ast.parse(inspect.getsource(module)).body:
-        if isinstance(node, ast.ImportFrom) and node.level:
-            found |= {alias.asname or alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            # `from elsewhere import x as x` is how a name is re-exported
+            found |= {one.asname or one.name for one in node.names if node.level or one.asname == one.name}
         elif isinstance(node, ast.FunctionDef | ast.ClassDef):
             found.add(node.name)
     return {name for name in found if not name.startswith("_") and not inspect.ismodule(getattr(module, name))}

@@ -11,6 +11,7 @@ from latih._notation import FAMILIES, names
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "methods"
+ROOMS = ["tape", "data", "train"]
 PICTURED = ["init", "activations", "norm", "clip", "optim", "schedules"]
 
 
@@ -30,10 +31,26 @@ def test_the_committed_page_is_what_the_generator_writes_now(family):
     assert written == make_docs.page(family), "run `python scripts/make_docs.py`"
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_public_name_has_its_section(family):
-    headings = re.findall(r"^### (\w+)$", (PAGES / f"{family}.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert sorted(headings) == sorted({*names(family), *make_docs.public(make_docs.home(family))})
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_committed_reference_is_what_the_generator_writes_now(room):
+    written = (ROOT / "docs" / "reference" / f"{room}.md").read_text(encoding="utf-8")
+    assert written == make_docs.page(room), "run `python scripts/make_docs.py`"
+
+
+@pytest.mark.parametrize("room", [*FAMILIES, *ROOMS])
+def test_every_public_name_has_its_section(room):
+    folder, methods = ("methods", names(room)) if room in FAMILIES else ("reference", [])
+    text = (ROOT / "docs" / folder / f"{room}.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^### (\w+)$", text, flags=re.MULTILINE)
+    assert sorted(headings) == sorted({*methods, *make_docs.public(make_docs.home(room))})
+
+
+def test_every_public_name_of_latih_itself_is_documented():
+    import latih
+
+    pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md"))
+    for name in latih.__all__:
+        assert name.startswith("__") or f"### {name}\n" in pages, name
 
 
 @pytest.mark.parametrize("family", FAMILIES)
