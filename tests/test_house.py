@@ -55,6 +55,15 @@ def test_an_import_points_down_the_house(path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_another_room_is_entered_by_its_front_door(path):
+    modules = [node.module for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    private = [
+        module for module in modules if module and module.startswith("latih.") and "._" in module[len("latih._") :]
+    ]
+    assert private == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_no_module_imports_its_own_package_by_name(path):
     assert room(path) not in imported_rooms(path) or path.parent == SOURCE
 

@@ -8,8 +8,7 @@ from torch import nn
 
 from latih._checks import InputError
 from latih._notation import build
-from latih.tape import Tape, read
-from latih.tape._unwrap import unwrap
+from latih.tape import Tape, read, unwrap
 
 from . import _swap_order as order
 from ._base import Activation

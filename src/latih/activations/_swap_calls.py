@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from latih.tape._untouched import untouched
-from latih.tape._unwrap import tensors
+from latih.tape import tensors, untouched
 
 from ._base import Activation
 from ._swap_known import has_weights

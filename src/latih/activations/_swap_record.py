@@ -12,10 +12,18 @@ from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 from torch.overrides import TorchFunctionMode
 
-from latih.tape._calls import Calls
-from latih.tape._graph import Leaves, ancestors, read_ops
-from latih.tape._untouched import recording, untouched
-from latih.tape._unwrap import call_model, mapped, split_batch, tensors
+from latih.tape import (
+    Calls,
+    Leaves,
+    ancestors,
+    call_model,
+    mapped,
+    read_ops,
+    recording,
+    split_batch,
+    tensors,
+    untouched,
+)
 
 from ._swap_known import FUNCTIONS, MODULES
 from ._swap_roles import Called, judge

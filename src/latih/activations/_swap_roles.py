@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from latih.tape._flow import flow
-from latih.tape._graph import Op
-from latih.tape._ops import SCALES
-from latih.tape._place import Place
+from latih.tape import SCALES, Op, Place, flow
 
 Role = Literal["hidden", "gate", "output", "unused"]
 

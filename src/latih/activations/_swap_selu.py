@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from latih.tape import Tape
-from latih.tape._unwrap import split_batch, tensors
+from latih.tape import Tape, split_batch, tensors
 
 _ALPHA: dict[type[nn.Module], type[nn.Module]] = {
     nn.Dropout: nn.AlphaDropout,

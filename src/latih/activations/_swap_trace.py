@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx, nn
 
-from latih.tape._untouched import untouched
+from latih.tape import untouched
 
 from ._swap_known import FUNCTIONS, MODULES
 

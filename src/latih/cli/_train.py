@@ -92,9 +92,8 @@ def _fresh_folder(source: Source) -> Path:
 
 def _train(source: Source, asked: Train, folder: Path) -> int:
     from latih.report import summary_lines, write_report
-    from latih.train import Log, Options, Reporter
-    from latih.train._folder import refuse_unusable
-    from latih.train._job import describe, prepare, run_job
+    from latih.train import Log, Options, Reporter, describe, prepare, run_job
+    from latih.train.run_folder import refuse_unusable
 
     refuse_unusable(folder, resume=asked.resume)
     prepared = prepare(source, asked.settings)

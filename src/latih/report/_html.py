@@ -7,7 +7,7 @@ from typing import Any
 
 from latih._plot import number, svg_chart
 from latih._recipe import write_toml
-from latih.train import Run, _folder
+from latih.train import Run, run_folder
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -23,7 +23,7 @@ pre { overflow-x: auto; } svg { max-width: 100%; height: auto; }
 def write_report(run: Run) -> None:
     """Write report.html into the run folder."""
     assert run.folder is not None
-    _folder.write(run.folder / _folder.REPORT, page(run).encode())
+    run_folder.write(run.folder / run_folder.REPORT, page(run).encode())
 
 
 def page(run: Run) -> str:
@@ -76,5 +76,5 @@ def _cell(value: Any) -> str:
 
 
 def _recipe(run: Run) -> str:
-    recipe = run.folder / _folder.RECIPE if run.folder is not None else None
+    recipe = run.folder / run_folder.RECIPE if run.folder is not None else None
     return recipe.read_text() if recipe is not None and recipe.exists() else write_toml(run.recipe).decode()

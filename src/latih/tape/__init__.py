@@ -10,9 +10,19 @@ layer feeds and through what. It never guesses from names: what the graph cannot
 | `Tape` | the layers in forward order, the parameters that the loss never reaches, what the loss does |
 | `WeightedLayer` | one weight: kind, fans, the activation it feeds, what lies between, where it sits |
 | `Activation` | name and constants, e.g. leaky_relu(negative_slope=0.2) |
+
+The other names are the parts that `read` is made of, for rooms that look deeper.
 """
 
 from ._base import Activation, Tape, WeightedLayer
+from ._calls import Calls as Calls
+from ._flow import flow as flow
+from ._graph import Leaves as Leaves
+from ._graph import Op as Op
+from ._graph import ancestors as ancestors
+from ._graph import read_ops as read_ops
+from ._ops import SCALES as SCALES
+from ._place import Place as Place
 from ._read import read
 from ._untouched import recording as recording
 from ._untouched import untouched as untouched

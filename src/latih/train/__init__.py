@@ -15,6 +15,7 @@ from ._card import Card, Pipeline, load_model
 from ._export import export_onnx
 from ._fit import Options, Run
 from ._history import History
+from ._job import describe, prepare, run_job
 from ._log import Log
 from ._predict import Predictions, predict
 from ._progress import Reporter
@@ -37,9 +38,12 @@ __all__ = [
     "Step",
     "StopTraining",
     "Trainer",
+    "describe",
     "export_onnx",
     "load_model",
     "predict",
+    "prepare",
+    "run_job",
     "train",
 ]
 

@@ -15,7 +15,7 @@ from latih._notation import build
 from latih.data import AnySchema, Data, TableSchema
 from latih.models import Featurize, Rescale, Standardize, call_factory, moments
 
-from . import _folder
+from . import run_folder
 
 FORMAT = 1
 
@@ -97,13 +97,13 @@ def blank_stages(card: Card) -> tuple[nn.Module, nn.Module]:
 
 def save_card(folder: Path, card: Card) -> None:
     """Write model.json."""
-    _folder.write(folder / _folder.CARD, msgspec.json.format(msgspec.json.encode(card), indent=2))
+    run_folder.write(folder / run_folder.CARD, msgspec.json.format(msgspec.json.encode(card), indent=2))
 
 
 def save_weights(folder: Path, model: nn.Module) -> None:
     """Write model.safetensors; shared weights are written once a name, so each name can be loaded by itself."""
     weights = {key: value.detach().cpu().clone().contiguous() for key, value in model.state_dict().items()}
-    _folder.write(folder / _folder.WEIGHTS, save(weights))
+    run_folder.write(folder / run_folder.WEIGHTS, save(weights))
 
 
 def load_model(folder: Path, *, factory: str | None = None) -> tuple[Card, Pipeline]:
@@ -113,13 +113,13 @@ def load_model(folder: Path, *, factory: str | None = None) -> tuple[Card, Pipel
     Raises `InputError` where the folder holds no run, or not this one's weights.
     """
     try:
-        card = msgspec.json.decode((folder / _folder.CARD).read_bytes(), type=Card)
-        weights = load((folder / _folder.WEIGHTS).read_bytes())
+        card = msgspec.json.decode((folder / run_folder.CARD).read_bytes(), type=Card)
+        weights = load((folder / run_folder.WEIGHTS).read_bytes())
     except OSError as error:
-        if (folder / _folder.WEIGHTS).exists():
+        if (folder / run_folder.WEIGHTS).exists():
             raise InputError(
                 f"{folder}: its network was built in Python, so only that code can rebuild it; load "
-                f"{_folder.WEIGHTS} into it with safetensors.torch.load_model."
+                f"{run_folder.WEIGHTS} into it with safetensors.torch.load_model."
             ) from None
         raise InputError(f"{folder}: no finished run here ({error.strerror}); name a run folder.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, SafetensorError) as error:

@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 from latih._checks import InputError
 from latih.clip import Clipped
 
-from . import _folder
+from . import run_folder
 from ._callbacks import Callback
 from ._early import EarlyStopping
 
@@ -33,22 +33,22 @@ class Checkpoints(Callback):
     def on_epoch_end(self, trainer: Trainer) -> None:
         """Save the epoch; an epoch that ends the run by early stopping has been saved by then."""
         self.save(trainer)
-        _folder.write(self.folder / _folder.HISTORY, trainer.history.lines())
+        run_folder.write(self.folder / run_folder.HISTORY, trainer.history.lines())
 
     def save(self, trainer: Trainer) -> Path:
         """Write one checkpoint whole or not at all, then drop the oldest ones."""
-        target = self.folder / _folder.CHECKPOINTS / f"step-{trainer.step.count:09d}"
+        target = self.folder / run_folder.CHECKPOINTS / f"step-{trainer.step.count:09d}"
         if target.exists():
             return target
         temporary = target.with_name(f".{target.name}.tmp")
-        with _folder.writing(target):
+        with run_folder.writing(target):
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
         try:
             weights = {key: value.contiguous() for key, value in trainer.step.model.state_dict().items()}
-            _folder.write(temporary / _folder.WEIGHTS, save(weights))
-            _folder.write(temporary / _STATE, _packed(_state(trainer, self.early)))
-            with _folder.writing(target):
+            run_folder.write(temporary / run_folder.WEIGHTS, save(weights))
+            run_folder.write(temporary / _STATE, _packed(_state(trainer, self.early)))
+            with run_folder.writing(target):
                 temporary.rename(target)
         except InputError:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -64,7 +64,7 @@ class Checkpoints(Callback):
             raise InputError(f"{self.folder}: no checkpoint to resume from; start the run without --resume.")
         newest = checkpoints[-1]
         try:
-            trainer.step.model.load_state_dict(load((newest / _folder.WEIGHTS).read_bytes()))
+            trainer.step.model.load_state_dict(load((newest / run_folder.WEIGHTS).read_bytes()))
             state = torch.load(newest / _STATE, weights_only=True, map_location="cpu")
         except Exception as error:
             raise InputError(
@@ -76,7 +76,7 @@ class Checkpoints(Callback):
 
 def found(folder: Path) -> list[Path]:
     """The complete checkpoints of a run folder, oldest first."""
-    return sorted((folder / _folder.CHECKPOINTS).glob("step-*"))
+    return sorted((folder / run_folder.CHECKPOINTS).glob("step-*"))
 
 
 def _state(trainer: Trainer, early: EarlyStopping | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from latih._checks import InputError
 from latih.data import ArraySchema, TableSchema
 
-from . import _folder
+from . import run_folder
 from ._card import Card, load_model
 
 _TOLERANCE = 1e-4
@@ -53,7 +53,7 @@ def export_onnx(run: str | Path, path: Path, *, factory: str | None = None) -> f
     difference = max(_difference(runtime, content, network, example_inputs(card, size)) for size in (1, 5))
     if not difference <= _TOLERANCE:
         raise InputError(f"{path}: the exported file is off by {difference:.2g}, so it was not written.")
-    _folder.write(path, content)
+    run_folder.write(path, content)
     return difference
 
 

@@ -18,7 +18,7 @@ from latih._recipe import Recipe, Source, write_toml
 from latih.data import Examples, TensorExamples, peek_targets
 from latih.optim import OptimizerSpec
 
-from . import _folder
+from . import run_folder
 from ._callbacks import Callback
 from ._checkpoint import Checkpoints
 from ._device import pick_device
@@ -88,8 +88,10 @@ def fit(parts: Parts, recipe: Recipe, options: Options) -> Run:
         summary = _summary(trainer, parts.test)
     summary["seconds"] = round(time.perf_counter() - started, 2)
     if options.folder is not None:
-        _folder.write(options.folder / _folder.HISTORY, trainer.history.lines())
-        _folder.write(options.folder / _folder.SUMMARY, msgspec.json.format(msgspec.json.encode(summary), indent=2))
+        run_folder.write(options.folder / run_folder.HISTORY, trainer.history.lines())
+        run_folder.write(
+            options.folder / run_folder.SUMMARY, msgspec.json.format(msgspec.json.encode(summary), indent=2)
+        )
     return Run(parts.model, trainer.history, recipe, summary, options.folder)
 
 
@@ -109,10 +111,10 @@ def make_trainer(parts: Parts, recipe: Recipe, options: Options) -> Trainer:
     checkpoints = None
     if options.folder is not None:
         # only now, when everything fits, is anything written
-        _folder.claim(options.folder, resume=options.resume)
+        run_folder.claim(options.folder, resume=options.resume)
         checkpoints = Checkpoints(options.folder, recipe.keep_checkpoints, early)
         if not options.resume:
-            _folder.write(options.folder / _folder.RECIPE, write_toml(recipe, parts.source))
+            run_folder.write(options.folder / run_folder.RECIPE, write_toml(recipe, parts.source))
     own = [one for one in (early, checkpoints, Interrupt(checkpoints)) if one is not None]
     augment = build("augment", recipe.augment)
     trainer = Trainer(step, train, valid, meter, recipe, augment, device, size, [*own, *options.callbacks])

@@ -12,7 +12,7 @@ from torch import Tensor
 from latih._checks import InputError
 from latih.data import NAMED, ArraySchema, ImageSchema, Inputs, load
 
-from . import _folder
+from . import run_folder
 from ._card import Card, load_model
 from ._device import pick_device
 
@@ -46,7 +46,7 @@ class Predictions:
         if path.suffix not in (".csv", ".parquet"):
             raise InputError(f"--out {path}: predictions are written as .csv or .parquet; name such a file.")
         temporary = path.with_name(f".{path.name}.tmp")
-        with _folder.writing(path):
+        with run_folder.writing(path):
             try:
                 self.table().write_parquet(temporary) if path.suffix == ".parquet" else self.table().write_csv(
                     temporary
