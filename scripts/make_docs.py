@@ -49,14 +49,14 @@ def page(family: str) -> str:
 
 
 def sections(family: str) -> dict[str, list[str]]:
-    """The public names of a family: its methods, its other functions, its classes and types."""
+    """The public names of a family: its methods, its other functions, its classes, types and constants."""
     methods, module = names(family) if family in FAMILIES else [], home(family)
     others = sorted(name for name in public(module) if name not in methods)
     functions = [name for name in others if inspect.isfunction(getattr(module, name))]
     return {
         "Methods": methods,
         "Functions": functions,
-        "Classes": [name for name in others if name not in functions],
+        "Classes and constants": [name for name in others if name not in functions],
     }
 
 
@@ -84,6 +84,8 @@ def _section(family: str, name: str) -> str:
         parts += [_code(f"{family}.{_signature(_tree(value))}"), markdown(inspect.getdoc(value) or "")]
     elif inspect.isclass(value):
         parts += [markdown(_own_doc(value)), *_members(value)]
+    elif isinstance(value, dict | frozenset | tuple):
+        parts += [f"A constant: {', '.join(f'`{one}`' for one in sorted(value))}."]
     else:
         parts += [f"A name for the type `{str(value).replace('typing.', '')}`."]
     return "\n\n".join(part for part in parts if part)
