@@ -43,18 +43,18 @@ def one_of(call: str, name: str, value: str, allowed: Iterable[str]) -> None:
     """Refuse a `value` that is not one of the `allowed` names; name the nearest."""
     allowed = list(allowed)
     if value not in allowed:
-        hint = did_you_mean(value, allowed)
-        raise InputError(f"{call}({name}={value!r}): {name} must be one of {', '.join(allowed)}{hint}.")
+        rule = f"{name} must be one of {', '.join(allowed)}"
+        raise InputError(f"{call}({name}={value!r}): {rule}{did_you_mean(value, allowed, '.')}")
 
 
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """The hint that ends an "unknown name" sentence, or nothing when no name is near.
+def did_you_mean(name: str, names: Iterable[str], otherwise: str = "") -> str:
+    """The question that ends an "unknown name" sentence, or `otherwise` when no name is near.
 
     >>> did_you_mean("nagg", ["sgd", "nag"])
     "; did you mean 'nag'?"
     """
     near = difflib.get_close_matches(str(name), list(names), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f"; did you mean {near[0]!r}?" if near else otherwise
 
 
 def _is_number(value: object) -> bool:

@@ -105,8 +105,8 @@ def _call(family: str, text: str, node: ast.expr) -> Call:
         raise _unreadable(family, text)
     if function.id not in names(family):
         raise InputError(
-            f"{function.id!r} is not a method of {family}{did_you_mean(function.id, names(family))}"
-            f"{'' if did_you_mean(function.id, names(family)) else ';'} the methods are {', '.join(names(family))}."
+            f"{function.id!r} is not a method of {family}{did_you_mean(function.id, names(family), ';')} "
+            f"the methods are {', '.join(names(family))}."
         )
     if any(keyword.arg is None for keyword in keywords):
         raise _unreadable(family, text)
@@ -128,9 +128,9 @@ def _invoke(family: str, text: str, call: Call) -> Any:
         signature.bind(*call.args, **call.kwargs)
     except TypeError as error:
         unknown = [name for name in call.kwargs if name not in signature.parameters]
-        hint = did_you_mean(unknown[0], signature.parameters) if unknown else ""
+        hint = did_you_mean(unknown[0], signature.parameters, ";") if unknown else ";"
         raise InputError(
-            f"{text!r}: {call.name} {error}{hint or ';'} its signature is {call.name}{_readable(signature)}."
+            f"{text!r}: {call.name} {error}{hint} its signature is {call.name}{_readable(signature)}."
         ) from None
     try:
         return method(*call.args, **call.kwargs)

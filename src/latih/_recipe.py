@@ -185,7 +185,7 @@ def _converted(path: Path, raw: Any, kind: type[Kind]) -> Kind:
     known = [field.name for field in fields(kind)]
     unknown = [name for name in raw if name not in known] if isinstance(raw, dict) else []
     if unknown:
-        raise InputError(f"--recipe {path}: unknown field {unknown[0]!r}{did_you_mean(unknown[0], known)}.")
+        raise InputError(f"--recipe {path}: unknown field {unknown[0]!r}{did_you_mean(unknown[0], known, '.')}")
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:

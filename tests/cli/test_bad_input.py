@@ -106,6 +106,7 @@ def test_training_refuses(case, folder, capfd):
     assert said.startswith("latih: ")
     assert said.count("\n") == 1, said
     assert "Traceback" not in said
+    assert not re.search(r"\?[.;]|\.\.$|;\.", said.strip()), said
     assert re.search(sentence, said), said
     assert sorted(str(path) for path in folder.rglob("*") if "__pycache__" not in str(path)) == before
 

@@ -89,7 +89,7 @@ def test_a_schema_survives_json_and_reads_raw_rows_as_training_did(mixed, tmp_pa
 
 def test_prediction_refuses_a_missing_column_with_the_nearest_name(mixed, tmp_path):
     schema = load_table(mixed, target="grade").schema
-    with pytest.raises(InputError, match=r"no column 'town'; did you mean 'twon'\?; the columns are 'age', 'twon'"):
+    with pytest.raises(InputError, match=r"no column 'town'; did you mean 'twon'\? the columns are 'age', 'twon'"):
         schema.read(write(tmp_path, "age,twon,member\n1,Oslo,true\n", "raw.csv"))
 
 

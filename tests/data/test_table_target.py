@@ -74,7 +74,7 @@ def test_no_target_asks_for_one_of_the_columns(tmp_path):
 def test_a_wrong_target_gets_the_nearest_name_and_the_columns(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("price,size\n1,2\n3,4\n")
-    with pytest.raises(InputError, match=r"no target column 'prize'; did you mean 'price'\?; the columns are 'price'"):
+    with pytest.raises(InputError, match=r"no target column 'prize'; did you mean 'price'\? the columns are 'price'"):
         load_table(path, target="prize")
 
 

@@ -12,7 +12,7 @@ from latih.train import History, Run
 
 def run(stopped=None, rows=3, test=None):
     history = History([row(epoch) for epoch in range(1, rows + 1)], stopped=stopped)
-    kept = history.best("valid_accuracy", higher_is_better=True)
+    kept = history.rows[-1] if rows else None
     summary = {"epochs": rows, "updates": 10 * rows, "stopped": stopped, "kept": kept, "watched": "valid_accuracy"}
     summary |= {"seconds": 61.2} | ({"test": test} if test else {})
     return Run(torch.nn.Linear(1, 1), history, Recipe(), summary, Path("runs/<odd> & name"))

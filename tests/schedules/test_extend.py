@@ -95,7 +95,7 @@ def test_extending_is_pure(old, more, policy):
         ((0, 10), r"^extended\(old_steps=0\): old_steps must be a whole number"),
         ((10, 1.5), r"^extended\(new_steps=1\.5\)"),
         ((10, 10), r"^extended\(old_steps=10, new_steps=10\): new_steps must be above old_steps"),
-        ((10, 20, "strech"), r"^extended\(policy='strech'\): .* did you mean 'stretch'\?\.$"),
+        ((10, 20, "strech"), r"^extended\(policy='strech'\): .* did you mean 'stretch'\?$"),
     ],
 )
 def test_bad_extensions_get_one_sentence(arguments, sentence):

@@ -74,6 +74,16 @@ def test_early_stopping_gives_the_best_weights_back():
     assert float(nn.functional.cross_entropy(run.predict(x), y)) == pytest.approx(kept, rel=1e-5)
 
 
+def test_of_epochs_with_equal_accuracy_the_one_with_the_lower_loss_is_kept():
+    x, y = task()
+    far = (x[:2] * 100, y[:2])  # two examples, far from the border: always right or always wrong
+    run = latih.train(net(), task(), far, recipe=Recipe(epochs=6, lr=0.01), progress=False)
+    accuracies, losses = run.history.column("valid_accuracy"), run.history.column("valid_loss")
+    tied = [loss for accuracy, loss in zip(accuracies, losses, strict=True) if accuracy == max(accuracies)]
+    assert len(tied) > 1
+    assert run.summary["kept"]["valid_loss"] == min(tied)
+
+
 def test_patience_zero_keeps_the_last_weights():
     run = train(recipe=Recipe(epochs=4, patience=0, lr=0.3))
     x, y = task(60, 1)

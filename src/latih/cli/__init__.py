@@ -58,7 +58,7 @@ def _dispatch(words: list[str]) -> int:
         print(f"latih {__version__}")
         return 0
     if words[0] not in COMMANDS:
-        hint = did_you_mean(words[0], COMMANDS) or f"; the commands are {', '.join(COMMANDS)}"
-        raise InputError(f"{words[0]!r} is not a command{hint}.")
+        hint = did_you_mean(words[0], COMMANDS, f"; the commands are {', '.join(COMMANDS)}.")
+        raise InputError(f"{words[0]!r} is not a command{hint}")
     command = importlib.import_module(f"latih.cli._{words[0]}")
     return command.run(words[1:])

@@ -29,7 +29,7 @@ def run(words: Sequence[str]) -> int:
 
     family, _, method = asked.name.partition(".")
     if asked.name != "all" and family not in FAMILIES:
-        hint = did_you_mean(family, FAMILIES) or f"; the families are {', '.join(FAMILIES)}"
-        raise InputError(f"{family!r} is not a family{hint}.")
+        hint = did_you_mean(family, FAMILIES, f"; the families are {', '.join(FAMILIES)}.")
+        raise InputError(f"{family!r} is not a family{hint}")
     print(method_page(family, method) if method else method_tables(FAMILIES if family == "all" else (family,)))
     return 0

@@ -32,7 +32,7 @@ class Table(NamedTuple):
         """The cells of one column; a wrong name gets the nearest one and the list."""
         if name not in self.cells.columns:
             raise InputError(
-                f"{self.path}: there is no {role} {name!r}{did_you_mean(name, self.cells.columns)}; "
+                f"{self.path}: there is no {role} {name!r}{did_you_mean(name, self.cells.columns, ';')} "
                 f"the columns are {listing(self.cells.columns)}."
             )
         return self.cells[name]

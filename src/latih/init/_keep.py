@@ -34,8 +34,8 @@ def _named(names: list[str], keep: list[str]) -> set[str]:
         matched = {name for name in names if f"{name}.".startswith(f"{pattern}.") or fnmatchcase(name, pattern)}
         if not matched:
             paths = {".".join(name.split(".")[:depth]) for name in names for depth in range(1, name.count(".") + 2)}
-            hint = did_you_mean(pattern, sorted(paths)) or "; see model.named_parameters()"
-            raise InputError(f"initialize(keep={pattern!r}): no parameter of the model has that name or path{hint}.")
+            hint = did_you_mean(pattern, sorted(paths), "; see model.named_parameters().")
+            raise InputError(f"initialize(keep={pattern!r}): no parameter of the model has that name or path{hint}")
         found |= matched
     return found
 

@@ -32,7 +32,7 @@ def norms_and_layers(model: nn.Module, wires: Wires, keep: set[str]) -> tuple[di
     """Norm -> layer for those that fold, norm -> reason for those that do not; `model` has not been changed yet."""
     norms = {name: module for name, module in model.named_modules() if isinstance(module, _BatchNorm)}
     for name in keep - set(norms):
-        raise InputError(f"keep={name!r}: there is no batch norm of that name{did_you_mean(name, norms)}.")
+        raise InputError(f"keep={name!r}: there is no batch norm of that name{did_you_mean(name, norms, '.')}")
     makers = {
         call.result: name
         for name, calls in wires.calls.items()

@@ -117,6 +117,6 @@ def _selected(model: nn.Module, where: str | Iterable[str] | None) -> list[_Norm
     modules = dict(model.named_modules(remove_duplicate=False))
     for path in paths:
         if path not in modules:
-            raise InputError(f"where={path!r}: there is no submodule of that name{did_you_mean(path, modules)}.")
+            raise InputError(f"where={path!r}: there is no submodule of that name{did_you_mean(path, modules, '.')}")
     chosen = [module for path in paths for module in modules[path].modules() if isinstance(module, _NormBase)]
     return list(dict.fromkeys(chosen))

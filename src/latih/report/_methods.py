@@ -37,8 +37,8 @@ def method_tables(families: Sequence[str]) -> str:
 def method_page(family: str, name: str) -> str:
     """The signature and the whole docstring of one method."""
     if name not in names(family):
-        hint = did_you_mean(name, names(family)) or f"; the methods are {', '.join(names(family))}"
-        raise InputError(f"{name!r} is not a method of {family}{hint}.")
+        hint = did_you_mean(name, names(family), f"; the methods are {', '.join(names(family))}.")
+        raise InputError(f"{name!r} is not a method of {family}{hint}")
     method = _method(family, name)
     return f"{family}.{_call(family, name)}\n\n{inspect.getdoc(method)}"
 

@@ -17,26 +17,25 @@ if TYPE_CHECKING:
 class EarlyStopping(Callback):
     """Stop after `patience` epochs without improvement of the watched value, and restore the best weights.
 
-    The weights of the best epoch are restored also when training runs to its end.
+    Of epochs with the same value the one with the lower loss is better. The weights of the best epoch are restored
+    also when training runs to its end.
     """
 
     def __init__(self, patience: int) -> None:
         self.patience = patience
-        self.best: float | None = None
+        self.best: tuple[float, float] | None = None
         self.best_epoch = 0
         self.weights: dict[str, Tensor] = {}
 
     @torch.no_grad()
     def on_epoch_end(self, trainer: Trainer) -> None:
         """Keep a copy of the weights when they are the best so far; stop when nothing improves."""
-        name, higher_is_better = trainer.watched
-        value = trainer.history.rows[-1][name]
-        value = -value if higher_is_better else value
-        if math.isfinite(value) and (self.best is None or value < self.best):
-            self.best, self.best_epoch = value, trainer.epoch
+        rank = trainer.rank(trainer.history.rows[-1])
+        if math.isfinite(rank[0]) and (self.best is None or rank < self.best):
+            self.best, self.best_epoch = rank, trainer.epoch
             self.weights = {key: tensor.clone() for key, tensor in trainer.step.model.state_dict().items()}
         elif trainer.epoch - self.best_epoch >= self.patience:
-            raise StopTraining(f"no better {name} in {self.patience} epochs")
+            raise StopTraining(f"no better {trainer.watched[0]} in {self.patience} epochs")
 
     def on_fit_end(self, trainer: Trainer) -> None:
         """Give the best weights back, except to a run that will go on later."""
@@ -49,4 +48,5 @@ class EarlyStopping(Callback):
 
     def load(self, state: dict) -> None:
         """Go on from `state`."""
-        self.best, self.best_epoch, self.weights = state["best"], state["best_epoch"], state["weights"]
+        self.best = None if state["best"] is None else tuple(state["best"])
+        self.best_epoch, self.weights = state["best_epoch"], state["weights"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -146,11 +147,11 @@ def _step(parts: Parts, recipe: Recipe, options: Options, updates: int) -> Step:
 
 
 def _summary(trainer: Trainer, test: Examples | None) -> dict[str, Any]:
-    name, higher_is_better = trainer.watched
     history, early = trainer.history, any(isinstance(one, EarlyStopping) for one in trainer.callbacks)
-    kept = history.best(name, higher_is_better) if early else (history.rows or [None])[-1]
+    finite = [row for row in history.rows if math.isfinite(trainer.rank(row)[0])]
+    kept = min(finite, key=trainer.rank, default=None) if early else (history.rows or [None])[-1]
     summary: dict[str, Any] = {"epochs": len(history.rows), "updates": trainer.step.count, "stopped": history.stopped}
-    summary |= {"kept": kept, "watched": name}
+    summary |= {"kept": kept, "watched": trainer.watched[0]}
     if history.clipped:
         summary["clipped"] = dict(history.clipped.most_common(5))
     if test is not None and not trainer.interrupted:

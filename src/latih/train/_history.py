@@ -23,13 +23,6 @@ class History:
         """One value an epoch."""
         return [row[name] for row in self.rows if name in row]
 
-    def best(self, name: str, higher_is_better: bool) -> dict[str, float] | None:
-        """The row with the best finite value of column `name`; the first one of equals."""
-        rows = [row for row in self.rows if row.get(name) == row.get(name) and name in row]
-        if not rows:
-            return None
-        return (max if higher_is_better else min)(rows, key=lambda row: row[name])
-
     def lines(self) -> bytes:
         """The content of history.jsonl."""
         return b"".join(msgspec.json.encode(row) + b"\n" for row in self.rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -87,7 +88,7 @@ class Trainer:
             row |= self.evaluate(self.valid, "valid")
         self.history.rows.append(row)
         self.epoch, self.batch, self.losses, self.cuts = self.epoch + 1, 0, [], []
-        self._score(row)
+        self.step.scores += ((self.step.count, self.rank(row)[0]),)
         self.notify("on_epoch_end")
 
     def train_batch(self, inputs: Tensor, targets: Tensor, index: Tensor) -> None:
@@ -136,6 +137,13 @@ class Trainer:
             return f"{part}_loss", False
         return f"{part}_{self.meter.name}", self.meter.higher_is_better
 
+    def rank(self, row: dict[str, float]) -> tuple[float, float]:
+        """What decides which epoch is best, lower is better: the watched value, and the loss where that is equal."""
+        name, higher_is_better = self.watched
+        value, loss = row[name], row[f"{name.partition('_')[0]}_loss"]
+        ranked = (-value if higher_is_better else value, loss)
+        return tuple(math.inf if math.isnan(one) else one for one in ranked)  # pyright: ignore
+
     def _training_row(self, seconds: float, examples: int) -> dict[str, float]:
         # one transfer for the whole epoch's losses
         losses = torch.stack(self.losses).float().cpu() if self.losses else torch.full((1,), float("nan"))
@@ -154,7 +162,3 @@ class Trainer:
         for place in where[removed > 0].tolist():
             self.history.clipped[names[id(self.step.parameters[place])]] += 1
         return {"clipped_steps": float((removed > 0).float().mean()), "clipped_share": float(removed.mean())}
-
-    def _score(self, row: dict[str, float]) -> None:
-        name, higher_is_better = self.watched
-        self.step.scores += ((self.step.count, -row[name] if higher_is_better else row[name]),)
