@@ -47,6 +47,13 @@ def test_a_regression_needs_no_settings():
     assert run.summary["kept"]["valid_rmse"] < 1.0
 
 
+def test_r2_of_a_single_validation_example_is_unknown_and_not_an_error():
+    y = X[:, :1] * 3
+    run = train(net(1), (X, y), valid=(X[:1], y[:1]), recipe=Recipe(epochs=2, metric="r2", watch="loss"))
+    assert np.isnan(run.history.column("valid_r2")).all()
+    assert np.isfinite(run.history.column("train_r2")).all()
+
+
 def test_the_weights_are_left_as_safetensors(tmp_path):
     run = train(out=tmp_path / "run")
     weights = load_file(tmp_path / "run/model.safetensors")

@@ -56,7 +56,8 @@ class Meter:
     def compute(self) -> float:
         """The metric over everything since the last reset, NaN for nothing; waits for the device."""
         self._flush()
-        return float(self.metric.compute()) if self.metric.update_called else float("nan")
+        few = isinstance(self.metric, R2Score) and int(self.metric.total) < 2  # of one value no variance is known
+        return float("nan") if few or not self.metric.update_called else float(self.metric.compute())
 
     def state(self) -> dict[str, Tensor]:
         """What a checkpoint in the middle of an epoch needs to go on."""
