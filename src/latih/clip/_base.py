@@ -36,8 +36,10 @@ class Clip:
 
     @torch.no_grad()
     def __call__(self, parameters: Sequence[Tensor]) -> Clipped | None:
+        if self.cut is None:
+            return None
         places = [place for place, parameter in enumerate(parameters) if parameter.grad is not None]
-        if self.cut is None or not places:
+        if not places:
             return None
         clipped = self.cut([parameters[place] for place in places])
         if len(places) == len(parameters):
