@@ -47,6 +47,24 @@ def test_a_regression_needs_no_settings():
     assert run.summary["kept"]["valid_rmse"] < 1.0
 
 
+def test_the_seed_decides_the_initial_weights_whatever_the_callers_random_state():
+    def weights(state):
+        model = net()
+        torch.manual_seed(state)
+        train(model, recipe=Recipe(epochs=1, init="he()", lr=1e-9, schedule="constant()"))
+        return model[0].weight
+
+    assert torch.equal(weights(1), weights(2))
+
+
+def test_a_shuffling_loader_leaves_the_callers_random_state_alone():
+    loader = DataLoader(TensorDataset(*tensors()), batch_size=32, shuffle=True)
+    model = net()
+    before = torch.get_rng_state()
+    train(model, loader, Recipe(epochs=1))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_r2_of_a_single_validation_example_is_unknown_and_not_an_error():
     y = X[:, :1] * 3
     run = train(net(1), (X, y), valid=(X[:1], y[:1]), recipe=Recipe(epochs=2, metric="r2", watch="loss"))

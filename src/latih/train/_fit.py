@@ -28,6 +28,7 @@ from ._history import History
 from ._interrupt import Interrupt
 from ._metrics import Meter
 from ._probe import probe
+from ._seed import seeded
 from ._step import LossFunction, Step
 from ._trainer import Trainer
 
@@ -82,8 +83,7 @@ class Options:
 def fit(parts: Parts, recipe: Recipe, options: Options) -> Run:
     """Train, evaluate on the test part if there is one, and leave the caller's random state as it was."""
     started = time.perf_counter()
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(recipe.seed)
+    with seeded(recipe.seed):
         trainer = make_trainer(parts, recipe, options)
         trainer.fit()
         summary = _summary(trainer, parts.test)

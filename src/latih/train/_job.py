@@ -19,6 +19,7 @@ from ._card import Card, assemble, fitted_stages, save_card, save_weights
 from ._fit import Options, Parts, Run, fit
 from ._losses import Scaled, loss_function
 from ._probe import output_of
+from ._seed import seeded
 
 Prepared = tuple[Data, nn.Module, Card | None]
 
@@ -44,8 +45,7 @@ def prepare(source: Source, recipe: Recipe, network: nn.Module | None = None) ->
     )
     if recipe.augment != "none()" and len(data.train.shape) != 3:
         raise InputError(f"--augment {recipe.augment!r}: augmentation is for images, and {data.name} holds none.")
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(recipe.seed)
+    with seeded(recipe.seed):
         inputs, outputs = fitted_stages(data)
         card = _card(source, data, inputs)
         model = assemble(card, inputs, outputs, network)

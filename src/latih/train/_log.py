@@ -27,6 +27,7 @@ class Log(Callback):
     def __init__(self, tool: str, folder: Path) -> None:
         one_of("Log", "tool", tool, LOGS)
         self.tool, self.folder = tool, folder
+        self._close: Callable[[], object] = _nothing
         _library(tool)
 
     def on_fit_start(self, trainer: Trainer) -> None:
@@ -42,6 +43,10 @@ class Log(Callback):
     def on_fit_end(self, trainer: Trainer) -> None:
         """Flush and close."""
         self._close()
+
+
+def _nothing() -> None:
+    """What there is to close before anything was opened."""
 
 
 Writer = tuple[Callable[[dict[str, float], int], object], Callable[[], object]]

@@ -22,6 +22,7 @@ from ._fit import Options, Parts, Run, fit
 from ._job import prepare, run_job
 from ._losses import loss_function
 from ._progress import Reporter
+from ._seed import seeded
 from ._step import LossFunction
 
 
@@ -51,7 +52,7 @@ def train(
         recipe: Everything else; see `Recipe`.
         optimizer: Notation, a spec, or a live torch optimizer over the model's parameters; replaces the recipe's.
         out: The run folder to write; None writes nothing.
-        resume: Go on from the newest checkpoint in `out`.
+        resume: Go on from the newest checkpoint in `out`; exact, but for the order of a DataLoader, which is its own.
         callbacks: Your own `Callback`s.
         progress: A bar on a terminal and one line an epoch, on stderr.
 
@@ -73,10 +74,12 @@ def train(
         return run_job(source, recipe, options, prepared)
     if not isinstance(model, nn.Module):
         raise InputError(f"train(model={model!r}): arrays need a torch.nn.Module; notation needs data by name or path.")
-    examples = as_examples(train, "train")
-    validation = None if valid is None else as_examples(valid, "valid")
-    if recipe.init != "auto":
-        init.apply(model, build("init", recipe.init))
+    # a loader draws when it is looked into, and so does an initializer
+    with seeded(recipe.seed):
+        examples = as_examples(train, "train")
+        validation = None if valid is None else as_examples(valid, "valid")
+        if recipe.init != "auto":
+            init.apply(model, build("init", recipe.init))
     run = fit(
         Parts(model, examples, validation, loss_function(loss or recipe.loss, peek_targets(examples))), recipe, options
     )
