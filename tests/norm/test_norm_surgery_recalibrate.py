@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from latih._checks import InputError
-from latih.norm import batch, pinned, recalibrate
+from latih.norm import batch, pinned, recalibrate, unpinned
 
 
 def network() -> nn.Sequential:
@@ -69,7 +69,7 @@ def test_pinned_norms_keep_their_statistics_and_the_mode_they_remember():
     assert recalibrate(model, loader()) == ["5"]
     assert torch.equal(model[1].running_mean, before)
     assert not model[1].training
-    assert model[1].__dict__["_before_pinning"]["training"]
+    assert unpinned(model)[1].training
 
 
 @pytest.mark.parametrize("batches", [[], [(torch.randn(8, 3).double(), None), (torch.randn(8, 7).double(), None)]])

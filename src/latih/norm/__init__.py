@@ -16,7 +16,7 @@ The life of a batch norm in a model that exists already:
 | function | what it does |
 |---|---|
 | `insert_batch_norm` | puts a norm behind every hidden layer (before or after its activation) |
-| `pinned`, `unpinned` | fixes the statistics against every later `train()`, and undoes it |
+| `pinned`, `unpinned`, `is_pinned` | fixes the statistics against every later `train()`, undoes it, tells |
 | `recalibrate` | recomputes the statistics from data, for weights that have moved without them |
 | `fold`, `foldable` | makes norms part of the layers in front, for evaluation; says which |
 """
@@ -29,6 +29,7 @@ from ._group import group
 from ._insert import insert_batch_norm as insert_batch_norm
 from ._layer import layer
 from ._none import none
+from ._pinned import is_pinned as is_pinned
 from ._pinned import pinned as pinned
 from ._pinned import unpinned as unpinned
 from ._recalibrate import recalibrate as recalibrate

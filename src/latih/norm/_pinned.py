@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.parameter import is_lazy
 
 from latih._checks import InputError, did_you_mean
+from latih._held import hold, is_held, release
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
 _BEFORE = "_before_pinning"
@@ -22,9 +22,10 @@ def pinned(model: ModelT, where: str | Iterable[str] | None = None, freeze_affin
     For fine-tuning on little data, or with batches too small for statistics of their own. `norm.eval()` alone does not
     last, for the next `model.train()` undoes it, and a pass with momentum 0 would still normalise with the batch.
     Here the norm itself ignores `train()`: its class is swapped for a subclass of its own class, so that `isinstance`,
-    the state's keys, hooks, the parameters (and an optimizer that holds them) all stay. It survives `train()`, loading
-    a state, `deepcopy`, pickling, `torch.compile` and DDP. A state holds values, not classes: pin the fresh model too
-    before resuming. Convert to SyncBatchNorm before pinning, for converting makes new modules.
+    the state's keys, hooks, the parameters (and an optimizer that holds them) all stay, and `repr` says "held". It
+    survives `train()`, loading a state, `deepcopy`, pickling, `torch.compile` and DDP. A state holds values, not
+    classes: pin the fresh model too before resuming. Convert to SyncBatchNorm before pinning, for converting makes new
+    modules.
 
     Args:
         model: any module; changed in place and returned.
@@ -57,58 +58,34 @@ def unpinned(model: ModelT, where: str | Iterable[str] | None = None) -> ModelT:
 
     Raises `InputError` for a path that is no submodule.
 
-    >>> type(unpinned(pinned(nn.Sequential(nn.BatchNorm1d(3))))[0]).__name__
-    'BatchNorm1d'
+    >>> type(unpinned(pinned(nn.Sequential(nn.BatchNorm1d(3))))[0]) is nn.BatchNorm1d
+    True
     """
     for norm in _selected(model, where):
-        if isinstance(norm, Pinned):
-            before = norm.__dict__.pop(_BEFORE)
-            norm.__class__ = type(norm).__bases__[1]
-            norm.training = before["training"]
-            for name, flag in before["requires_grad"].items():
+        if _BEFORE in norm.__dict__:
+            flags = norm.__dict__.pop(_BEFORE)
+            release(norm)
+            for name, flag in flags.items():
                 norm.get_parameter(name).requires_grad_(flag)
     return model
 
 
 def is_pinned(module: nn.Module) -> bool:
-    """Whether `pinned` has fixed the statistics of this norm."""
-    return isinstance(module, Pinned)
+    """Whether the statistics of this norm are fixed: by `pinned`, or as a part of something frozen.
 
-
-class Pinned:
-    """What `pinned` puts in front of a norm's own class."""
-
-    training: bool
-
-    def train(self, mode: bool = True) -> Any:
-        """Stay in evaluation mode, and remember `mode` for `unpinned`."""
-        self.__dict__[_BEFORE]["training"] = mode
-        self.training = False
-        return self
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        # the swapped class exists only at run time: a pickle names the class it was made from
-        return _remade, (type(self).__bases__[1],), self.__dict__
-
-
-@functools.cache
-def _pinned_class(base: type[nn.Module]) -> type[nn.Module]:
-    return type(f"Pinned{base.__name__}", (Pinned, base), {"__doc__": f"{base.__name__} with fixed statistics."})
-
-
-def _remade(base: type[nn.Module]) -> nn.Module:
-    made = _pinned_class(base)
-    return made.__new__(made)
+    >>> is_pinned(pinned(nn.BatchNorm1d(3)).train()), is_pinned(nn.BatchNorm1d(3))
+    (True, False)
+    """
+    return isinstance(module, _NormBase) and module.running_mean is not None and is_held(module)
 
 
 def _pin(norm: nn.Module, freeze_affine: bool) -> None:
-    if not isinstance(norm, Pinned):
-        flags = {name: parameter.requires_grad for name, parameter in norm.named_parameters(recurse=False)}
-        norm.__dict__[_BEFORE] = {"training": norm.training, "requires_grad": flags}
-        norm.__class__ = _pinned_class(type(norm))
-        norm.training = False
+    if _BEFORE not in norm.__dict__:
+        hold(norm)
+        norm.__dict__[_BEFORE] = {}
     if freeze_affine:
-        for parameter in norm.parameters(recurse=False):
+        for name, parameter in norm.named_parameters(recurse=False):
+            norm.__dict__[_BEFORE].setdefault(name, parameter.requires_grad)
             parameter.requires_grad_(False)
 
 

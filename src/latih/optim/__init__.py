@@ -37,6 +37,7 @@ from ._adam import adam
 from ._adamax import adamax
 from ._adamw import adamw
 from ._base import OptimizerSpec
+from ._blocks import Blocks as Blocks
 from ._fast import fast_path as fast_path
 from ._groups import decay_groups as decay_groups
 from ._groups import groups as groups

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from latih._checks import InputError
+from latih._held import own_class
 
 from ._roles import roles
 
@@ -68,5 +69,5 @@ def _opened(model: nn.Module) -> list[nn.Module]:
     found: list[nn.Module] = []
     for child in model.children():
         if next(child.parameters(), None) is not None:
-            found += _opened(child) if type(child) in _CONTAINERS else [child]
+            found += _opened(child) if own_class(child) in _CONTAINERS else [child]
     return (_opened(found[0]) or found) if len(found) == 1 else found
