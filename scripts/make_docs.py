@@ -16,13 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+from latih import _notation
 from latih._notation import FAMILIES, names
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = DOCS / "methods"
 ROOMS = ("tape", "data", "train")
 """Rooms that are no families: they have public names, but no methods."""
-_HOMES = {"augment": "latih.data.augment"}
 
 
 def main() -> None:
@@ -73,8 +73,8 @@ def public(module: ModuleType) -> set[str]:
 
 
 def home(family: str) -> ModuleType:
-    """The package of a family."""
-    return importlib.import_module(_HOMES.get(family, f"latih.{family}"))
+    """The package of a family or room."""
+    return importlib.import_module(_notation.home(family))
 
 
 def _section(family: str, name: str) -> str:

@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latih import InputError
-from latih._notation import FAMILIES, build, names, parse
+from latih._notation import FAMILIES, build, home, names, parse
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_names_are_those_that_the_family_exports(family):
     import importlib
 
-    module = importlib.import_module("latih.data.augment" if family == "augment" else f"latih.{family}")
+    module = importlib.import_module(home(family))
     assert [name for name in module.__all__ if name[0].islower()] == names(family)
 
 

@@ -16,7 +16,8 @@ from typing import Any
 
 from latih._checks import InputError, did_you_mean
 
-FAMILIES = ("init", "activations", "norm", "clip", "optim", "schedules", "models", "augment")
+FAMILIES = ("init", "activations", "norm", "clip", "optim", "schedules", "models", "augment", "phases")
+_HOMES = {"augment": "latih.data.augment", "phases": "latih.transfer.phases"}
 _EXAMPLES = {
     "init": "he()",
     "activations": "leaky_relu(0.2)",
@@ -26,6 +27,7 @@ _EXAMPLES = {
     "schedules": "warmup(500) >> power(1000)",
     "models": "mlp(depth=20, width=100)",
     "augment": "flip() >> shift(2)",
+    "phases": "head(epochs=5) >> whole()",
 }
 
 
@@ -87,7 +89,7 @@ def names(family: str) -> list[str]:
     Capitalised names are contracts, not methods.
     """
     # by path: find_spec would import the packages above
-    source = Path(__file__).parent.joinpath(*_module(family).split(".")[1:], "__init__.py")
+    source = Path(__file__).parent.joinpath(*home(family).split(".")[1:], "__init__.py")
     tree = ast.parse(source.read_text(encoding="utf-8"))
     for node in tree.body:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
@@ -95,8 +97,9 @@ def names(family: str) -> list[str]:
     raise AssertionError(f"latih.{family} has no __all__")
 
 
-def _module(family: str) -> str:
-    return "latih.data.augment" if family == "augment" else f"latih.{family}"
+def home(family: str) -> str:
+    """The package that a family lives in."""
+    return _HOMES.get(family, f"latih.{family}")
 
 
 def _call(family: str, text: str, node: ast.expr) -> Call:
@@ -122,7 +125,7 @@ def _call(family: str, text: str, node: ast.expr) -> Call:
 
 
 def _invoke(family: str, text: str, call: Call) -> Any:
-    method = getattr(importlib.import_module(_module(family)), call.name)
+    method = getattr(importlib.import_module(home(family)), call.name)
     signature = inspect.signature(method)
     try:
         signature.bind(*call.args, **call.kwargs)

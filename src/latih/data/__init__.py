@@ -8,7 +8,7 @@ random (the split, the order, `augment`) is a function of the seed and the examp
 |---|---|
 | `"fashion-mini"`, `"fashion-mnist"`, `"mnist"` | named sets: inside latih, on this machine, or fetched and checked |
 | `data.npz` | `x` and `y`, or `x_train`, `y_train`, `x_valid`, `y_valid`, `x_test`, `y_test` |
-| `data.csv`, `.tsv`, `.parquet` | a table with a target column |
+| `data.csv`, `.tsv`, `.parquet` | a table with a target column; with a tokenizer, one column of it is read as text |
 | `folder/` | pictures in one folder a class |
 """
 
@@ -30,6 +30,7 @@ from ._split import split as split
 from ._split import split_notes as split_notes
 from ._table import TableSchema as TableSchema
 from ._tensors import TensorExamples as TensorExamples
+from ._text_schema import TextSchema as TextSchema
 
-AnySchema = ArraySchema | TableSchema | ImageSchema
+AnySchema = ArraySchema | TableSchema | ImageSchema | TextSchema
 """For msgspec: decode a saved schema of any kind."""

@@ -22,6 +22,10 @@ def load(
     valid_fraction: float = 0.1,
     seed: int = 0,
     strict: bool = False,
+    text: str | None = None,
+    tokenizer: str | None = None,
+    length: int | None = None,
+    limit: int | None = None,
     size: int | None = None,
     color: str = "auto",
     workers: int = 0,
@@ -36,6 +40,10 @@ def load(
         valid_fraction: Part of the training examples held out, above 0 and below 1.
         seed: Of that choice.
         strict: Refuse what would otherwise be a note (missing or infinite values).
+        text: Column of a table to read as text; by default the one of the longest cells, if that is beyond doubt.
+        tokenizer: The JSON text of a `tokenizer.json`; with it a table is read as text, into token ids.
+        length: Tokens of one text; by default what holds 99 % of the training texts, and 256 at most.
+        limit: The most tokens that the network takes.
         size: Side in pixels that pictures of a folder are brought to.
         color: Channels of pictures of a folder.
         workers: Processes that decode pictures which do not fit in memory.
@@ -55,6 +63,9 @@ def load(
             "0.1 holds out a tenth."
         )
     _refuse_unused(source, kind, target=target, valid=valid, size=size, color=color)
+    _refuse_unused(source, kind, tokenizer=tokenizer, text=text, length=length, limit=limit)
+    if tokenizer is None:
+        _refuse_without_tokenizer(source, text=text, length=length, limit=limit)
     if kind == "named":
         return load_named(str(source), valid_fraction=valid_fraction, seed=seed)
     path, second = Path(source), None if valid is None else Path(valid)
@@ -62,6 +73,21 @@ def load(
         raise InputError(f"load({str(source)!r}, valid={str(valid)!r}): valid must be of the same kind, {kind}.")
     if kind == "arrays":
         return load_npz(path, valid=second, valid_fraction=valid_fraction, seed=seed, strict=strict)
+    if kind == "table" and tokenizer is not None:
+        from ._text import load_text
+
+        return load_text(
+            path,
+            target=target,
+            tokenizer=tokenizer,
+            text=text,
+            length=length,
+            limit=limit,
+            valid=second,
+            valid_fraction=valid_fraction,
+            seed=seed,
+            strict=strict,
+        )
     if kind == "table":
         from ._table import load_table
 
@@ -112,10 +138,29 @@ def _refuse_unused(source: str | Path, kind: str, **given: object) -> None:
         "valid": ("arrays", "table", "pictures"),
         "size": ("pictures",),
         "color": ("pictures",),
+        "text": ("table",),
+        "tokenizer": ("table",),
+        "length": ("table",),
+        "limit": ("table",),
     }
     for name, value in given.items():
         if value not in (None, "auto") and kind not in belongs[name]:
             raise InputError(
-                f"load({str(source)!r}, {name}={value!r}): {name} is for {' or '.join(belongs[name])}, and this source "
-                f"is {'a named set' if kind == 'named' else kind}; leave it out."
+                f"load({str(source)!r}, {name}={_shown(value)}): {name} is for {' or '.join(belongs[name])}, and this "
+                f"source is {'a named set' if kind == 'named' else kind}; leave it out."
             )
+
+
+def _refuse_without_tokenizer(source: str | Path, **given: object) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise InputError(
+                f"load({str(source)!r}, {name}={value!r}): {name} is for a table that a tokenizer reads; pass "
+                "tokenizer= with the text of a tokenizer.json, or leave it out."
+            )
+
+
+def _shown(value: object) -> str:
+    """The value for a sentence; a tokenizer is as long as a book."""
+    shown = repr(value)
+    return shown if len(shown) <= 200 else f"{shown[:40]}..."

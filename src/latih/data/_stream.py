@@ -26,6 +26,11 @@ class StreamedImages:
         self._workers = workers
 
     @property
+    def paths(self) -> list[Path]:
+        """The files, in order of the index."""
+        return [Path(path) for path in self._files.paths]
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """(channels, height, width)."""
         return self._files.shape

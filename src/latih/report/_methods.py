@@ -11,9 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from latih._checks import InputError, did_you_mean
-from latih._notation import names
-
-_HOMES = {"augment": "latih.data.augment"}
+from latih._notation import home, names
 
 
 def method_tables(families: Sequence[str]) -> str:
@@ -49,7 +47,7 @@ def first_line(method: object) -> str:
 
 
 def _family(family: str):
-    return importlib.import_module(_HOMES.get(family, f"latih.{family}"))
+    return importlib.import_module(home(family))
 
 
 def _method(family: str, name: str) -> object:
