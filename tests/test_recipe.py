@@ -4,13 +4,16 @@ import pytest
 
 from latih import InputError, Recipe
 from latih._recipe import Source, read_toml, write_toml
+from latih._reuse import Reuse
 
 
 def test_a_recipe_survives_its_file(tmp_path):
     recipe = Recipe(epochs=3, lr=0.1, schedule="warmup(5) >> cosine()", compile=True)
     source = Source(data="a.csv", target="price", model="cnn(depth=2)")
     (tmp_path / "recipe.toml").write_bytes(write_toml(recipe, source))
-    assert read_toml(tmp_path / "recipe.toml") == (recipe, source)
+    assert read_toml(tmp_path / "recipe.toml") == (recipe, source, None)
+    (tmp_path / "reuse.toml").write_bytes(write_toml(recipe, source, Reuse(views=3)))
+    assert read_toml(tmp_path / "reuse.toml").reuse == Reuse(views=3)
     assert Recipe.read(tmp_path / "recipe.toml") == recipe
 
 

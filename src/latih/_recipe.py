@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
 from latih._checks import InputError, at_least, did_you_mean, one_of, positive, whole, within
 from latih._notation import parse
+from latih._reuse import Reuse
 
 Precision = Literal["float32", "bfloat16", "float16"]
-Kind = TypeVar("Kind", "Recipe", "Source")
+Kind = TypeVar("Kind", "Recipe", "Source", Reuse)
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,9 @@ class Recipe:
     def read(cls, path: str | Path) -> Recipe:
         """Read a recipe from a TOML file; fields that it lacks keep their default.
 
-        The `[source]` table that a run folder's recipe.toml also holds is not part of the recipe.
+        The tables `[source]` and `[reuse]` that a run folder's recipe.toml also holds are not part of the recipe.
         """
-        return read_toml(Path(path))[0]
+        return read_toml(Path(path)).recipe
 
 
 @dataclass(frozen=True)
@@ -159,25 +160,38 @@ class Source:
         return {family: text for family, text in texts.items() if text is not None}
 
 
-def read_toml(path: Path) -> tuple[Recipe, Source]:
-    """The recipe and the source that a TOML file sets, checked for names and types."""
+class Settings(NamedTuple):
+    """What a TOML file sets."""
+
+    recipe: Recipe
+    source: Source
+    reuse: Reuse | None
+    """None where the file has no such table: the run did not begin with a pretrained network."""
+
+
+def read_toml(path: Path) -> Settings:
+    """What a TOML file sets, checked for names and types."""
     try:
         raw = msgspec.toml.decode(path.read_bytes())
     except OSError as error:
         raise InputError(f"--recipe {path}: {error.strerror or error}; name a TOML file.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"--recipe {path}: not TOML ({error}).") from None
-    source = raw.pop("source", {})
-    return _converted(path, raw, Recipe), _converted(path, source, Source)
+    source, reuse = raw.pop("source", {}), raw.pop("reuse", None)
+    return Settings(
+        _converted(path, raw, Recipe),
+        _converted(path, source, Source),
+        None if reuse is None else _converted(path, reuse, Reuse),
+    )
 
 
-def write_toml(recipe: Recipe, source: Source | None = None) -> bytes:
-    """Both as TOML; fields that are None are left out, since TOML has no null."""
-    tables = _set_fields(recipe) | ({} if source is None else {"source": _set_fields(source)})
-    return msgspec.toml.encode(tables)
+def write_toml(recipe: Recipe, source: Source | None = None, reuse: Reuse | None = None) -> bytes:
+    """All as TOML; fields that are None are left out, since TOML has no null."""
+    tables = {name: _set_fields(one) for name, one in (("source", source), ("reuse", reuse)) if one is not None}
+    return msgspec.toml.encode(_set_fields(recipe) | tables)
 
 
-def _set_fields(values: Recipe | Source) -> dict[str, Any]:
+def _set_fields(values: Recipe | Source | Reuse) -> dict[str, Any]:
     return {key: value for key, value in asdict(values).items() if value is not None}
 
 

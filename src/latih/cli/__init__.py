@@ -13,6 +13,7 @@ from latih._version import __version__
 # command -> what it does, in the order of use
 COMMANDS = {
     "train": "Train a network on data; leaves a run folder.",
+    "fine-tune": "Reuse a pretrained network for new data, phase by phase.",
     "predict": "Answer for new inputs with a finished run.",
     "export": "Write a finished run as ONNX, checked numerically.",
     "methods": "List every method of every family, with its source.",
@@ -28,6 +29,7 @@ A first run, on images that come with latih:
   latih train                                 20 layers deep, on fashion-mini
   latih train table.csv --target price        a table
   latih train photos/ --model 'cnn(depth=4)'  one subfolder a class
+  latih fine-tune photos/                     reuse a network from ImageNet
   latih predict runs/fashion-mini-1 fashion-mini
 """
 
@@ -51,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
-        commands = "\n".join(f"  {name:<9} {what}" for name, what in COMMANDS.items())
+        commands = "\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items())
         print(_HELP.format(version=__version__, commands=commands), end="")
         return 0
     if words[0] in ("-V", "--version"):
@@ -60,5 +62,5 @@ def _dispatch(words: list[str]) -> int:
     if words[0] not in COMMANDS:
         hint = did_you_mean(words[0], COMMANDS, f"; the commands are {', '.join(COMMANDS)}.")
         raise InputError(f"{words[0]!r} is not a command{hint}")
-    command = importlib.import_module(f"latih.cli._{words[0]}")
+    command = importlib.import_module(f"latih.cli._{words[0].replace('-', '_')}")
     return command.run(words[1:])

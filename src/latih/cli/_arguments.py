@@ -7,12 +7,14 @@ import io
 import itertools
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import tyro
 
 from latih._checks import InputError
 from latih._notation import names
+from latih._recipe import Source
 
 Arguments = TypeVar("Arguments")
 
@@ -38,6 +40,14 @@ def read(kind: type[Arguments], words: Sequence[str], command: str, default: Arg
 def method(family: str, role: str) -> Any:
     """What a flag's help says when it takes notation: the family's methods."""
     return tyro.conf.arg(help=f"{role}: {', '.join(names(family))}.", metavar="METHOD")
+
+
+def fresh_folder(source: Source) -> Path:
+    """The first of runs/NAME-1, runs/NAME-2, ... that does not exist."""
+    name, number = Path(source.data).stem or "run", 1
+    while (folder := Path("runs") / f"{name}-{number}").exists():
+        number += 1
+    return folder
 
 
 def _one_sentence(said: str, command: str) -> str:

@@ -13,7 +13,7 @@ import tyro
 from latih._checks import InputError
 from latih._recipe import Recipe, Source, read_toml
 
-from ._arguments import method, read
+from ._arguments import fresh_folder, method, read
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Train:
 def run(words: Sequence[str]) -> int:
     """Run the command."""
     asked = _read(words)
-    source, folder = asked.source.resolved(), asked.out or _fresh_folder(asked.source)
+    source, folder = asked.source.resolved(), asked.out or fresh_folder(asked.source)
     # said before torch is loaded, which takes seconds
     print(f"latih  {source.model} on {source.data} -> {folder}", flush=True)
     return _train(source, asked, folder)
@@ -78,16 +78,11 @@ def _read(words: Sequence[str]) -> Train:
         file = asked.out / "recipe.toml"
     if file is None:
         return asked
-    settings, source = read_toml(file)
+    settings, source, reuse = read_toml(file)
+    if asked.resume and reuse is not None:
+        raise InputError(f"--out {asked.out}: it began with a pretrained network; go on with latih fine-tune --resume.")
     defaults = replace(asked, settings=RecipeFlags(**vars(settings)), source=SourceFlags(**vars(source)))
     return read(Train, words, "train", defaults)
-
-
-def _fresh_folder(source: Source) -> Path:
-    name, number = Path(source.data).stem or "run", 1
-    while (folder := Path("runs") / f"{name}-{number}").exists():
-        number += 1
-    return folder
 
 
 def _train(source: Source, asked: Train, folder: Path) -> int:

@@ -12,13 +12,27 @@ from latih._verbs import make_callable
 
 from ._callbacks import Callback, StopTraining
 from ._card import Card, Pipeline, load_model
+from ._card import fitted_outputs as fitted_outputs
+from ._card import fitted_stages as fitted_stages
+from ._card import network_of as network_of
+from ._card import save_card as save_card
+from ._card import save_weights as save_weights
+from ._device import pick_device as pick_device
 from ._export import export_onnx
 from ._fit import Options, Run
+from ._fit import Parts as Parts
+from ._fit import evaluate as evaluate
+from ._fit import fit as fit
+from ._fit import summarize as summarize
 from ._history import History
 from ._job import describe, prepare, run_job
 from ._log import Log
+from ._losses import Scaled as Scaled
+from ._losses import loss_function as loss_function
 from ._predict import Predictions, predict
 from ._progress import Reporter
+from ._seed import seeded as seeded
+from ._step import LossFunction as LossFunction
 from ._step import Step
 from ._trainer import Trainer
 from ._verb import train

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from latih._checks import InputError
 from latih._notation import build
 from latih.data import AnySchema, Data, TableSchema
-from latih.models import Featurize, Rescale, Standardize, call_factory, moments
+from latih.models import Featurize, Rescale, Standardize, backbones, call_factory, moments
 
 from . import run_folder
 
@@ -26,7 +26,11 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     format: int = FORMAT
     latih: str
     model: str
-    """Notation, or package.module:factory."""
+    """Notation, package.module:factory, or the name of a backbone."""
+    backbone: str | None = None
+    """What a pretrained network's architecture is rebuilt from."""
+    size: int | None = None
+    """Height and width that its images are brought to, where it is not the size of its pretraining."""
     activation: str | None = None
     norm: str | None = None
     shape: tuple[int, ...]
@@ -40,7 +44,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_factory(self) -> bool:
         """True when the network is the user's own code."""
-        return ":" in self.model
+        return ":" in self.model and self.backbone is None
 
 
 class Pipeline(nn.Module):
@@ -58,7 +62,7 @@ class Pipeline(nn.Module):
 def assemble(card: Card, inputs: nn.Module, outputs: nn.Module, network: nn.Module | None = None) -> Pipeline:
     """Put `network`, or the one that `card` names, between the two given stages."""
     shape = (inputs.width,) if isinstance(inputs, Featurize) else card.shape
-    return Pipeline(inputs, network or _network(card, shape), outputs)
+    return Pipeline(inputs, network or network_of(card, shape), outputs)
 
 
 def fitted_stages(data: Data) -> tuple[nn.Module, nn.Module]:
@@ -76,23 +80,29 @@ def fitted_stages(data: Data) -> tuple[nn.Module, nn.Module]:
         mean, std = moments((batch.inputs for batch in data.train.batches(everything, 4096)), width)
         per_channel = (width,) + (1,) * (len(data.train.shape) - 1)
         first = Standardize(mean.reshape(per_channel), std.reshape(per_channel))
-    if data.task == "classification":
-        return first, nn.Identity()
-    targets = data.train.targets.double()
-    return first, Rescale(targets.mean(0), targets.std(0, correction=0))
+    return first, fitted_outputs(data.train.targets)
+
+
+def fitted_outputs(targets: Tensor) -> nn.Module:
+    """The stage behind a network: none for classes; for values (n, outputs) what gives them their units back."""
+    if not targets.is_floating_point():
+        return nn.Identity()
+    values = targets.double()
+    return Rescale(values.mean(0), values.std(0, correction=0))
 
 
 def blank_stages(card: Card) -> tuple[nn.Module, nn.Module]:
     """The same stages with empty statistics, to be filled from the weights."""
+    last = nn.Identity() if card.task == "classification" else Rescale(*torch.zeros(2, card.outputs))
+    if card.backbone is not None:
+        rebuilt = backbones.rebuild(card.model, card.backbone, card.outputs)
+        return rebuilt.inputs(repeat_grey=card.shape[0] == 1, size=card.size) or nn.Identity(), last
     if isinstance(card.schema, TableSchema):
         empty = torch.zeros(len(card.schema.numeric))
         sizes = [len(values) for values in card.schema.categorical.values()]
-        first: nn.Module = Featurize(empty, empty, torch.zeros(card.flagged, dtype=torch.long), sizes)
-    else:
-        per_channel = torch.zeros((card.shape[0],) + (1,) * (len(card.shape) - 1))
-        first = Standardize(per_channel, per_channel)
-    last = nn.Identity() if card.task == "classification" else Rescale(*torch.zeros(2, card.outputs))
-    return first, last
+        return Featurize(empty, empty, torch.zeros(card.flagged, dtype=torch.long), sizes), last
+    per_channel = torch.zeros((card.shape[0],) + (1,) * (len(card.shape) - 1))
+    return Standardize(per_channel, per_channel), last
 
 
 def save_card(folder: Path, card: Card) -> None:
@@ -141,7 +151,10 @@ def load_model(folder: Path, *, factory: str | None = None) -> tuple[Card, Pipel
     return card, model.eval()
 
 
-def _network(card: Card, shape: tuple[int, ...]) -> nn.Module:
+def network_of(card: Card, shape: tuple[int, ...]) -> nn.Module:
+    """The network between the stages, with fresh weights, for inputs of `shape` as the first stage gives them."""
+    if card.backbone is not None:
+        return backbones.rebuild(card.model, card.backbone, card.outputs).build(card.outputs, pretrained=False)
     if card.is_factory:
         return call_factory(card.model, shape, card.outputs)
     return build("models", card.model).with_(activation=card.activation, norm=card.norm)(shape, card.outputs)

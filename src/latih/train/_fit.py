@@ -42,6 +42,8 @@ class Run:
     recipe: Recipe
     summary: dict[str, Any]
     folder: Path | None = None
+    rank: tuple[float, float] | None = None
+    """What decided which weights are kept, lower is better: the watched value, and the loss where that is equal."""
 
     @property
     def interrupted(self) -> bool:
@@ -86,14 +88,16 @@ def fit(parts: Parts, recipe: Recipe, options: Options) -> Run:
     with seeded(recipe.seed):
         trainer = make_trainer(parts, recipe, options)
         trainer.fit()
-        summary = _summary(trainer, parts.test)
+        kept = _kept(trainer)
+        summary = _summary(trainer, kept, parts.test)
     summary["seconds"] = round(time.perf_counter() - started, 2)
     if options.folder is not None:
         run_folder.write(options.folder / run_folder.HISTORY, trainer.history.lines())
         run_folder.write(
             options.folder / run_folder.SUMMARY, msgspec.json.format(msgspec.json.encode(summary), indent=2)
         )
-    return Run(parts.model, trainer.history, recipe, summary, options.folder)
+    rank = None if kept is None else trainer.rank(kept)
+    return Run(parts.model, trainer.history, recipe, summary, options.folder, rank)
 
 
 def make_trainer(parts: Parts, recipe: Recipe, options: Options) -> Trainer:
@@ -146,14 +150,31 @@ def _step(parts: Parts, recipe: Recipe, options: Options, updates: int) -> Step:
     )
 
 
-def _summary(trainer: Trainer, test: Examples | None) -> dict[str, Any]:
-    history, early = trainer.history, any(isinstance(one, EarlyStopping) for one in trainer.callbacks)
-    finite = [row for row in history.rows if math.isfinite(trainer.rank(row)[0])]
-    kept = min(finite, key=trainer.rank, default=None) if early else (history.rows or [None])[-1]
-    summary: dict[str, Any] = {"epochs": len(history.rows), "updates": trainer.step.count, "stopped": history.stopped}
-    summary |= {"kept": kept, "watched": trainer.watched[0]}
+def evaluate(parts: Parts, recipe: Recipe, examples: Examples, part: str) -> dict[str, float]:
+    """Loss and metric of the model as it is on `examples`, as the trainer takes them."""
+    trainer = make_trainer(parts, recipe, Options())
+    trainer.step.mode(training=False)
+    return trainer.evaluate(on_device(examples, trainer.device), part)
+
+
+def summarize(history: History, kept: dict[str, Any] | None, updates: int) -> dict[str, Any]:
+    """The numbers that every run has."""
+    summary: dict[str, Any] = {"epochs": len(history.rows), "updates": updates, "stopped": history.stopped}
+    summary["kept"] = kept
     if history.clipped:
         summary["clipped"] = dict(history.clipped.most_common(5))
+    return summary
+
+
+def _kept(trainer: Trainer) -> dict[str, float] | None:
+    """The row of the epoch whose weights the model ended with."""
+    rows, early = trainer.history.rows, any(isinstance(one, EarlyStopping) for one in trainer.callbacks)
+    finite = [row for row in rows if math.isfinite(trainer.rank(row)[0])]
+    return min(finite, key=trainer.rank, default=None) if early else (rows or [None])[-1]
+
+
+def _summary(trainer: Trainer, kept: dict[str, float] | None, test: Examples | None) -> dict[str, Any]:
+    summary = summarize(trainer.history, kept, trainer.step.count) | {"watched": trainer.watched[0]}
     if test is not None and not trainer.interrupted:
         summary["test"] = trainer.evaluate(on_device(test, trainer.device), "test")
     return summary
