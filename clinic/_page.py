@@ -1,0 +1,139 @@
+"""The figures of the clinic, on the terminal and as docs/clinic.md."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+
+import torch
+
+from latih._version import __version__
+
+from ._measure import Verdict
+
+RESULTS = Path(__file__).parents[1] / "docs" / "clinic.md"
+_OTHERS = """| tool | bench | detected | right category | false alarms |
+|---|---|---|---|---|
+| AutoTrainer (ICSE 2021) | its own set, its own claim | 100 % | | |
+| AutoTrainer | 52 real faults, measured by others | 23 % | 19 % | |
+| DEFault | the same 52 | 94 % | 63 % | |
+| UMLAUT | the same 52 | 91 % | 27 % | near 100 % |
+| DeepFD | the same 52 | 90 % | 52 % | |
+| DeepLocalize | the same 52 | 69 % | 13 % | 72 % |
+| DeepDiagnosis | | | | 36 % |
+"""
+
+
+def summary(verdicts: Sequence[Verdict]) -> str:
+    """The main figures of each half."""
+    heads = ("faulty", "detected", "category", "any name", "healthy", "alarms", "time")
+    lines = [f"{'half':<8}" + "".join(f"{head:>10}" for head in heads)]
+    for half in ("set", "report"):
+        part = [one for one in verdicts if one.half == half]
+        if part:
+            faulty, healthy = _split(part)
+            cells = (len(faulty), *(_share(faulty, what) for what in (_detected, _right, _any_name)))
+            cells += (len(healthy), _share(healthy, _detected), _time(faulty))
+            lines.append(f"{half:<8}" + "".join(f"{cell:>10}" for cell in cells))
+    failed = [one for one in verdicts if one.facts.failed]
+    lines += [f"failed: {one.program}-{one.seed}: {one.facts.failed}" for one in failed[:20]]
+    return "\n".join(lines)
+
+
+def page(verdicts: Sequence[Verdict], command: str) -> str:
+    """docs/clinic.md."""
+    report = [one for one in verdicts if one.half == "report"]
+    faulty, healthy = _split(report)
+    programs = len({one.program for one in verdicts})
+    everything = _split(verdicts)
+    counts = [len({one.program for one in part}) for part in everything]
+    parts = [
+        "# The clinic: does latih find what is wrong, and is it silent when nothing is?",
+        f"{programs} programs, {counts[0]} faulty and {counts[1]} healthy ones, lie in `clinic/programs/`: a faulty "
+        "one and the fix that a person would make share a function. Each runs with three seeds in a plain PyTorch loop; "
+        "`latih.check` sees the model before the first step, `latih.watch` the run. Thresholds were set on one half of "
+        "the programs, drawn by a hash of their names; **the figures below are of the other half**.",
+        f"Made by `{command}` with latih {__version__}, torch {torch.__version__}, Python {platform.python_version()}, "
+        f"on {date.today()}.",
+        "## Figures",
+        _figures(faulty, healthy),
+        "*Detected*: a warning or an error, from `check` or at any time of the run. *Right category*: the first "
+        "finding that a user reads names the fault. *False alarms*: healthy runs with any warning or error, at any "
+        "time. *Time*: median share of the run after which the first warning came.",
+        "## What was published of other tools",
+        "On other benches, so to be compared with care; sources: the tools' papers and the studies that re-ran them.",
+        _OTHERS.strip(),
+        "## By finding",
+        _table("finding", faulty, lambda one: str(one.fault)),
+        "## By tier",
+        _table("tier", faulty, lambda one: one.tier),
+        "## Healthy programs with an alarm",
+        _alarms(healthy),
+        "## Faulty programs that were missed or named otherwise",
+        _missed(faulty),
+        "## The half on which thresholds were set",
+        _figures(*_split([one for one in verdicts if one.half == "set"])),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _figures(faulty: list[Verdict], healthy: list[Verdict]) -> str:
+    check = _share(faulty, lambda one: bool(one.check))
+    return (
+        "| | runs | detected | by `check` alone | right category | named among the findings | false alarms | time |\n"
+        "|---|---|---|---|---|---|---|---|\n"
+        f"| faulty | {len(faulty)} | {_share(faulty, _detected)} | {check} | {_share(faulty, _right)} | "
+        f"{_share(faulty, _any_name)} | | {_time(faulty)} |\n"
+        f"| healthy | {len(healthy)} | | | | | {_share(healthy, _detected)} | |"
+    )
+
+
+def _table(title: str, verdicts: list[Verdict], key: Callable[[Verdict], str]) -> str:
+    lines = [f"| {title} | runs | detected | right category | time |", "|---|---|---|---|---|"]
+    for name in sorted({key(one) for one in verdicts}):
+        part = [one for one in verdicts if key(one) == name]
+        lines.append(f"| {name} | {len(part)} | {_share(part, _detected)} | {_share(part, _right)} | {_time(part)} |")
+    return "\n".join(lines)
+
+
+def _alarms(healthy: list[Verdict]) -> str:
+    found = [one for one in healthy if one.alarmed]
+    lines = [f"- `{one.program}` seed {one.seed}: {', '.join(dict.fromkeys((*one.check, *one.ever)))}" for one in found]
+    return "\n".join(lines) or "None."
+
+
+def _missed(faulty: list[Verdict]) -> str:
+    lines = [
+        f"- `{one.program}` seed {one.seed} ({one.fault}): {one.named or 'nothing said'}"
+        for one in faulty
+        if not one.right
+    ]
+    return "\n".join(lines) or "None."
+
+
+def _split(verdicts: Sequence[Verdict]) -> tuple[list[Verdict], list[Verdict]]:
+    return [one for one in verdicts if one.fault is not None], [one for one in verdicts if one.fault is None]
+
+
+def _share(verdicts: Sequence[Verdict], what: Callable[[Verdict], bool]) -> str:
+    return f"{100 * sum(map(what, verdicts)) / len(verdicts):.1f} %" if verdicts else "-"
+
+
+def _time(verdicts: Sequence[Verdict]) -> str:
+    seen = [one.first for one in verdicts if one.first is not None]
+    return f"{100 * statistics.median(seen):.1f} %" if seen else "-"
+
+
+def _detected(one: Verdict) -> bool:
+    return one.alarmed
+
+
+def _right(one: Verdict) -> bool:
+    return one.right
+
+
+def _any_name(one: Verdict) -> bool:
+    return not {one.fault, *one.also}.isdisjoint((*one.check, *one.watch, *one.ever))
