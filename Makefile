@@ -8,7 +8,7 @@ PIP := python -m pip install --quiet --disable-pip-version-check -c constraints.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 INSTALL := $(BIN)/$(PIP)
 
-.PHONY: demo test test-all lint bench docs format clean
+.PHONY: demo test test-all lint bench clinic docs format clean
 
 demo: $(VENV)/.base  ## train a 20-layer network on real images
 	$(BIN)/latih train
@@ -33,6 +33,11 @@ bench: $(PEERS)/.ready  ## side by side with other trainers; writes docs/benchma
 	$(PEERS)/bin/python bench/startup.py --write
 	$(PEERS)/bin/python bench/optimizers.py --write
 	$(PEERS)/bin/python bench/initialize.py --write
+	$(PEERS)/bin/python bench/transfer.py --epochs 5 --rounds 2 --write
+	$(PEERS)/bin/python bench/watch.py --write
+
+clinic: $(VENV)/.test  ## detection and false alarms on all programs; writes docs/clinic.md
+	$(BIN)/python -m clinic --write
 
 docs: $(VENV)/.test  ## the reference pages and pictures of the methods
 	$(BIN)/python scripts/make_docs.py

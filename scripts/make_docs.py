@@ -18,19 +18,36 @@ from types import ModuleType
 
 from latih import _notation
 from latih._notation import FAMILIES, names
+from latih.diagnose import RULES
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = DOCS / "methods"
-ROOMS = ("tape", "data", "train")
+ROOMS = ("tape", "data", "train", "transfer", "watch", "diagnose")
 """Rooms that are no families: they have public names, but no methods."""
+
+_FINDINGS = """# Findings: why a network does not learn
+
+`latih.check(model, batch, loss, optimizer=optimizer, train=(x, y))` looks before the first step,
+`latih.watch(model, optimizer=optimizer)` while a network trains, `latih train` and `latih check` do both on the command
+line. A finding says where, the numbers with the threshold, why, and what to do. `error` and `warning` rest on two
+signals that agree: the symptom, and a run or a batch that does not learn; `info` is only worth knowing. `make clinic`
+measures how often they are right. Each page has a program that triggers the finding, and its fix.
+"""
 
 
 def main() -> None:
     """Write every page."""
     for family in FAMILIES:
         (PAGES / f"{family}.md").write_text(page(family), encoding="utf-8")
+    (DOCS / "findings" / "README.md").write_text(findings(), encoding="utf-8")
     for room in ROOMS:
         (DOCS / "reference" / f"{room}.md").write_text(page(room), encoding="utf-8")
+
+
+def findings() -> str:
+    """The list of findings, one line a rule."""
+    lines = [f"| [{rule.code} {rule.name}]({rule.code}-{rule.name}.md) | {rule.idea} |" for rule in RULES]
+    return f"{_FINDINGS}\n| finding | what it is |\n|---|---|\n" + "\n".join(lines) + "\n"
 
 
 def page(family: str) -> str:
@@ -85,7 +102,7 @@ def _section(family: str, name: str) -> str:
     elif inspect.isclass(value):
         parts += [markdown(_own_doc(value)), *_members(value)]
     elif isinstance(value, dict | frozenset | tuple):
-        parts += [f"A constant: {', '.join(f'`{one}`' for one in sorted(value))}."]
+        parts += [f"A constant: {', '.join(f'`{one}`' for one in sorted(getattr(one, 'name', one) for one in value))}."]
     else:
         parts += [f"A name for the type `{str(value).replace('typing.', '')}`."]
     return "\n\n".join(part for part in parts if part)
