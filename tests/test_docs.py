@@ -11,7 +11,7 @@ from latih._notation import FAMILIES, names
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "methods"
-ROOMS = ["tape", "data", "train"]
+ROOMS = ["tape", "data", "train", "transfer", "watch", "diagnose"]
 PICTURED = ["init", "activations", "norm", "clip", "optim", "schedules"]
 
 
@@ -35,6 +35,11 @@ def test_the_committed_page_is_what_the_generator_writes_now(family):
 def test_the_committed_reference_is_what_the_generator_writes_now(room):
     written = (ROOT / "docs" / "reference" / f"{room}.md").read_text(encoding="utf-8")
     assert written == make_docs.page(room), "run `python scripts/make_docs.py`"
+
+
+def test_the_list_of_findings_is_what_the_generator_writes_now():
+    written = (ROOT / "docs" / "findings" / "README.md").read_text(encoding="utf-8")
+    assert written == make_docs.findings(), "run `python scripts/make_docs.py`"
 
 
 @pytest.mark.parametrize("room", [*FAMILIES, *ROOMS])

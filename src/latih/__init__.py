@@ -15,20 +15,28 @@ from latih._recipe import Recipe
 from latih._version import __version__
 
 if TYPE_CHECKING:
+    from latih.diagnose import check
     from latih.init import initialize
     from latih.train import train
+    from latih.transfer import fine_tune
+    from latih.watch import watch
 
-__all__ = ["InputError", "Recipe", "__version__", "initialize", "train"]
+__all__ = ["InputError", "Recipe", "__version__", "check", "fine_tune", "initialize", "train", "watch"]
 
-_ROOMS = ("activations", "clip", "data", "init", "models", "norm", "optim", "report", "schedules", "train")
+_ROOMS = (
+    *("activations", "clip", "data", "diagnose", "init", "models", "norm", "optim", "report", "schedules", "train"),
+    *("transfer", "watch"),
+)
+_VERBS = {"check": "diagnose", "initialize": "init", "fine_tune": "transfer"}
+"""Verb -> its room, where the room has another name."""
 
 
 def __getattr__(name: str) -> Any:
     # rooms are imported when they are used: torch takes seconds, and `latih --help` needs none of it
     if name in _ROOMS:
         return importlib.import_module(f"latih.{name}")
-    if name == "initialize":
-        return importlib.import_module("latih.init").initialize
+    if name in _VERBS:
+        return getattr(importlib.import_module(f"latih.{_VERBS[name]}"), name)
     raise AttributeError(f"module 'latih' has no attribute {name!r}")
 
 

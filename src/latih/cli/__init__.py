@@ -13,6 +13,7 @@ from latih._version import __version__
 # command -> what it does, in the order of use
 COMMANDS = {
     "train": "Train a network on data; leaves a run folder.",
+    "check": "Say what will keep a network from learning, before it trains.",
     "fine-tune": "Reuse a pretrained network for new data, phase by phase.",
     "predict": "Answer for new inputs with a finished run.",
     "export": "Write a finished run as ONNX, checked numerically.",

@@ -53,6 +53,8 @@ class Train:
     """A TOML file with any of these settings, such as the recipe.toml of an earlier run."""
     out: Path | None = None
     """The run folder to write; default: runs/NAME-1, -2, ..."""
+    check: bool = True
+    """Look for what keeps the network from learning, before and while it trains."""
     log: Literal["none", "tensorboard", "wandb"] = "none"
     """Also send each epoch's numbers there; needs the extra latih[log]."""
     resume: bool = False
@@ -87,16 +89,22 @@ def _read(words: Sequence[str]) -> Train:
 
 def _train(source: Source, asked: Train, folder: Path) -> int:
     from latih.report import summary_lines, write_report
-    from latih.train import Log, Options, Reporter, describe, prepare, run_job
+    from latih.train import Log, Options, Reporter, Watcher, check_job, describe, prepare, run_job
     from latih.train.run_folder import refuse_unusable
 
     refuse_unusable(folder, resume=asked.resume)
     prepared = prepare(source, asked.settings)
     for line in describe(*prepared[:2]):
         print(line)
+    watching = []
+    if asked.check:
+        before = check_job(asked.settings, prepared)
+        if not before.healthy:
+            print(before)
+        watching = [Watcher(folder, print, before)]
     sys.stdout.flush()
     logs = [] if asked.log == "none" else [Log(asked.log, folder)]
-    options = Options(folder=folder, resume=asked.resume, callbacks=[Reporter(), *logs])
+    options = Options(folder=folder, resume=asked.resume, callbacks=[Reporter(), *watching, *logs])
     run = run_job(source, asked.settings, options, prepared)
     if run.interrupted:
         print(f"stopped after {run.summary['updates']} updates; go on with: latih train --out {folder} --resume")

@@ -7,6 +7,7 @@ from typing import Any
 
 from latih._plot import number, svg_chart
 from latih._recipe import write_toml
+from latih.diagnose import read_findings
 from latih.train import Run, run_folder
 
 _STYLE = """
@@ -35,10 +36,31 @@ def page(run: Run) -> str:
         f"<h1>{title}</h1>",
         _table([_kept(run)]),
         *(f"<h2>{name}</h2>{chart}" for name, chart in _charts(run)),
+        *_findings(run),
         f"<h2>Epochs</h2>{_table(run.history.rows)}",
         f"<h2>Recipe</h2><pre>{escape(_recipe(run))}</pre></html>",
     ]
     return "\n".join(parts)
+
+
+def _findings(run: Run) -> list[str]:
+    """What was found while it trained, the gravest first; nothing for a run that nobody watched."""
+    path = None if run.folder is None else run.folder / run_folder.FINDINGS
+    if path is None or not path.exists():
+        return []
+    findings = read_findings(path)
+    rows = [
+        {
+            "finding": f"{one.code} {one.name}",
+            "severity": one.severity,
+            "where": one.where,
+            "why": one.why,
+            "do": one.advice,
+        }
+        for one in findings
+    ]
+    passed = f"<p>Passed: {escape(', '.join(findings.passed))}.</p>" if findings.passed else ""
+    return [f"<h2>Findings</h2>{_table(rows) if rows else '<p>Nothing found.</p>'}{passed}"]
 
 
 def _charts(run: Run) -> list[tuple[str, str]]:

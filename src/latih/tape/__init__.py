@@ -21,6 +21,8 @@ from ._graph import Leaves as Leaves
 from ._graph import Op as Op
 from ._graph import ancestors as ancestors
 from ._graph import read_ops as read_ops
+from ._loss_path import LossPath as LossPath
+from ._loss_path import loss_path as loss_path
 from ._ops import SCALES as SCALES
 from ._place import Place as Place
 from ._read import read

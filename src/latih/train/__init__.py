@@ -25,6 +25,7 @@ from ._fit import evaluate as evaluate
 from ._fit import fit as fit
 from ._fit import summarize as summarize
 from ._history import History
+from ._job import check_job as check_job
 from ._job import describe, prepare, run_job
 from ._log import Log
 from ._losses import Scaled as Scaled
@@ -36,6 +37,7 @@ from ._step import LossFunction as LossFunction
 from ._step import Step
 from ._trainer import Trainer
 from ._verb import train
+from ._watcher import Watcher
 
 __all__ = [
     "Callback",
@@ -52,6 +54,7 @@ __all__ = [
     "Step",
     "StopTraining",
     "Trainer",
+    "Watcher",
     "describe",
     "export_onnx",
     "load_model",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from latih import init
@@ -13,14 +13,19 @@ from latih._checks import InputError
 from latih._notation import build
 from latih._recipe import Recipe, Source
 from latih._version import __version__
-from latih.data import AnySchema, Data, TensorExamples, load
+from latih.data import AnySchema, Data, TensorExamples, load, permutation
+from latih.diagnose import Findings, check
 
 from ._card import Card, assemble, fitted_stages, save_card, save_weights
+from ._device import pick_device
 from ._fit import Options, Parts, Run, fit
 from ._losses import Scaled, loss_function
 from ._probe import output_of
 from ._seed import seeded
+from ._step import LossFunction
 
+_LOOKED_AT = 2000
+"""Examples on which `check` asks whether targets have to do with inputs."""
 Prepared = tuple[Data, nn.Module, Card | None]
 
 
@@ -59,15 +64,40 @@ def prepare(source: Source, recipe: Recipe, network: nn.Module | None = None) ->
 def run_job(source: Source, recipe: Recipe, options: Options, prepared: Prepared) -> Run:
     """Train what `prepare` made and save the model in the run folder."""
     data, model, card = prepared
-    loss = loss_function(options.loss or recipe.loss, data.train.targets)
-    if data.task == "regression" and options.loss is None:
-        loss = Scaled(loss, data.train.targets.double().std(0, correction=0))
+    loss = _loss_of(recipe, data, options.loss)
     run = fit(Parts(model, data.train, data.valid, loss, data.test, source if card else None), recipe, options)
     if run.folder is not None and not run.interrupted:
         save_weights(run.folder, run.model)
         if card is not None:
             save_card(run.folder, card)
     return run
+
+
+def check_job(recipe: Recipe, prepared: Prepared) -> Findings:
+    """What `latih.check` says of model, loss, optimizer and data as they would be trained; nothing is changed."""
+    data, model, _ = prepared
+    with seeded(recipe.seed):
+        device = pick_device(recipe.device)
+        optimizer = build("optim", recipe.optimizer).with_(lr=recipe.lr, weight_decay=recipe.weight_decay)
+        size = min(recipe.batch_size, len(data.train))
+        batch = next(iter(data.train.batches(permutation(recipe.seed, 0, len(data.train))[:size], size)))
+        where = model.to(device)
+        pair = (batch.inputs.to(device), batch.targets.to(device))
+        return check(where, pair, _loss_of(recipe, data, None), optimizer=optimizer(where), train=_sample(data))
+
+
+def _loss_of(recipe: Recipe, data: Data, given: str | LossFunction | None) -> LossFunction:
+    loss = loss_function(given or recipe.loss, data.train.targets)
+    if data.task == "regression" and given is None:
+        return Scaled(loss, data.train.targets.double().std(0, correction=0))
+    return loss
+
+
+def _sample(data: Data) -> tuple[Tensor, Tensor]:
+    """Examples in an order that says nothing: the trainer shuffles whatever order they are stored in."""
+    order = permutation(0, 0, len(data.train))[:_LOOKED_AT]
+    batch = next(iter(data.train.batches(order, _LOOKED_AT)))
+    return batch.inputs, batch.targets
 
 
 def describe(data: Data, model: nn.Module) -> list[str]:

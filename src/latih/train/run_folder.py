@@ -11,6 +11,7 @@ from latih._checks import InputError
 
 RECIPE, WEIGHTS, CARD, HISTORY = "recipe.toml", "model.safetensors", "model.json", "history.jsonl"
 SUMMARY, CHECKPOINTS, REPORT = "summary.json", "checkpoints", "report.html"
+FINDINGS = "findings.json"
 
 
 def refuse_unusable(path: Path, *, resume: bool) -> None:

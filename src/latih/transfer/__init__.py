@@ -17,13 +17,13 @@ from ._features import cached
 from ._freeze import freeze
 from ._frozen import Frozen
 from ._head import find_head, replace_head
+from ._job import Told as Told
+from ._job import run_job as run_job
 from ._prepare import Prepared as Prepared
 from ._prepare import prepare as prepare
 from ._received import features_of
 from ._records import begun as begun
-from ._verb import Told as Told
 from ._verb import fine_tune
-from ._verb import run_job as run_job
 from ._widened import widened
 
 __all__ = ["Frozen", "cached", "features_of", "find_head", "fine_tune", "freeze", "replace_head", "why_not", "widened"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import torch
 from torch import nn
 
@@ -58,6 +59,7 @@ def _from_backbone(source: Source, reuse: Reuse, recipe: Recipe) -> Prepared:
         data = _load(source, recipe, **_images(source, backbone.shape[-1], "rgb"))
     stage = backbone.inputs(repeat_grey=source.color == "rgb" and data.train.shape[0] == 1, size=source.size)
     if isinstance(stage, backbones.Pixels):
+        refuse_grey(data.train.shape, stage, "--color rgb repeats their one channel")
         stage.check(data.train.shape)
     net = backbone.build(_outputs(data))
     card = _card(data, model=backbone.name, backbone=backbone.config, size=source.size)
@@ -77,6 +79,7 @@ def _from_factory(source: Source, reuse: Reuse, recipe: Recipe) -> Prepared:
 def _from_run(source: Source, reuse: Reuse, recipe: Recipe) -> Prepared:
     """A run of latih's own: its network and its input stage, statistics included."""
     _refuse_text(reuse)
+    _refuse_code(Path(reuse.backbone))
     old, trained = load_model(Path(reuse.backbone))
     if len(old.shape) != 3:
         raise InputError(
@@ -118,6 +121,25 @@ def _images(source: Source, size: int | None, color: str) -> dict[str, object]:
     if not Path(source.data).is_dir():
         return {}
     return {"size": source.size or size, "color": color if source.color == "auto" else source.color}
+
+
+def refuse_grey(shape: tuple[int, ...], stage: backbones.Pixels, way_out: str) -> None:
+    """Refuse images of one channel for a network that takes several, with the way out that the caller offers."""
+    if len(shape) == 3 and shape[0] == 1 != stage.channels and not stage.repeat_grey:
+        raise InputError(f"grey images (1 channel) for a network that expects {stage.channels}; {way_out}.")
+
+
+def _refuse_code(folder: Path) -> None:
+    """Refuse a run whose network is the user's own code: naming code is how it is allowed to run."""
+    try:
+        card = msgspec.json.decode((folder / run_folder.CARD).read_bytes(), type=Card)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return  # loading it says what is wrong
+    if card.is_factory:
+        raise InputError(
+            f"--backbone {folder}: its network is the code {card.model!r}, which is only imported when you name it; "
+            f"pass --backbone {card.model} --weights {folder / run_folder.WEIGHTS} if you trust it."
+        )
 
 
 def _outputs(data: Data) -> int:

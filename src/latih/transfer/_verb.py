@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import torch
 from torch import Tensor, nn
 
-from latih import norm
 from latih._checks import InputError
-from latih._recipe import Recipe, Source, write_toml
+from latih._recipe import Recipe, Source
 from latih._reuse import Norms, Reuse
 from latih.data import Examples, as_examples, peek_targets
 from latih.models import backbones
 from latih.tape import unwrap
-from latih.train import (
-    Callback,
-    Card,
-    LossFunction,
-    Parts,
-    Pipeline,
-    Reporter,
-    Run,
-    Scaled,
-    fitted_outputs,
-    loss_function,
-    run_folder,
-    save_card,
-    save_weights,
-    seeded,
-)
+from latih.train import Callback, LossFunction, Parts, Pipeline, Reporter, Run, fitted_outputs, loss_function, seeded
 
-from . import _records
 from ._head import find_head, replace_head
-from ._phased import Job, Phased, refuse_strange_labels
-from ._prepare import Prepared, prepare
+from ._job import Told, carry_out, run_job
+from ._phased import Job
+from ._prepare import prepare, refuse_grey
 
 
 def fine_tune(
@@ -48,6 +29,7 @@ def fine_tune(
     valid: Any = None,
     *,
     classes: int | None = None,
+    weights: str | Path | None = None,
     recipe: Recipe | None = None,
     phases: str = "auto",
     cache: bool = True,
@@ -73,6 +55,7 @@ def fine_tune(
         valid: The same for validation; for data by name or path a share is held out.
         classes: Outputs of the new output layer. By default one that fits the targets is kept if the module has it,
             and replaced otherwise; a number always replaces it.
+        weights: A .safetensors file, for a backbone that is code of your own.
         recipe: Everything else; its epochs are divided among the phases, its lr is that of the output layer.
         phases: Notation, such as "head(epochs=5) >> whole()"; "auto" is "head() >> top() >> whole()".
         cache: Compute the features of the frozen part once.
@@ -98,8 +81,11 @@ def fine_tune(
     (2, ['head', 'top', 'whole'])
     """
     recipe = recipe or Recipe()
+    if weights is not None and not isinstance(model, str):
+        raise InputError("fine_tune(model=Module, weights=...): load them first, with latih.models.load_weights.")
     reuse = Reuse(
         backbone=model if isinstance(model, str) else "",
+        weights=None if weights is None else str(weights),
         phases=Reuse.phases if phases == "auto" else phases,
         cache=cache,
         cache_limit=cache_limit,
@@ -125,66 +111,7 @@ def fine_tune(
         validation = None if valid is None else as_examples(valid, "valid")
         network, path = _network(model, examples, classes, reuse, recipe.seed)
     parts = Parts(network, examples, validation, loss_function(loss or recipe.loss, peek_targets(examples)))
-    return _run(Job(parts, path, recipe, reuse, told.folder, resume, told.callbacks, told.say), None, None)
-
-
-@dataclass
-class Told:
-    """Where a run writes and whom it tells."""
-
-    folder: Path | None
-    resume: bool = False
-    callbacks: Sequence[Callback] = ()
-    say: Callable[[str], None] = print
-
-
-def run_job(
-    prepared: Prepared,
-    source: Source,
-    reuse: Reuse,
-    recipe: Recipe,
-    told: Told,
-    loss: str | LossFunction | None = None,
-) -> Run:
-    """Train what `prepare` made, phase by phase, and leave a run folder that predicts and resumes."""
-    data = prepared.data
-    compared = loss_function(loss or recipe.loss, data.train.targets)
-    if data.task == "regression" and loss is None:
-        compared = Scaled(compared, data.train.targets.double().std(0, correction=0))
-    parts = Parts(prepared.model, data.train, data.valid, compared, data.test)
-    refuse_strange_labels(parts, data.classes)
-    job = Job(parts, prepared.head, recipe, reuse, told.folder, told.resume, told.callbacks, told.say)
-    return _run(job, source, prepared.card)
-
-
-def _run(job: Job, source: Source | None, card: Card | None) -> Run:
-    started = time.perf_counter()
-    refuse_strange_labels(job.parts)
-    phased = Phased(job)  # everything that can be wrong is, before anything is written
-    if job.folder is not None:
-        _claim(job.folder, job.resume)
-        if not job.resume:
-            run_folder.write(job.folder / run_folder.RECIPE, write_toml(job.recipe, source, job.reuse))
-    if job.reuse.recalibrate:
-        changed = norm.recalibrate(job.parts.model, _batches(job.parts.train))
-        job.say(f"{len(changed)} batch norms took the statistics of the new data")
-    run = phased.run()
-    run.summary["seconds"] = round(time.perf_counter() - started, 2)
-    if job.folder is not None:
-        run_folder.write(job.folder / run_folder.HISTORY, run.history.lines())
-        run_folder.write(job.folder / run_folder.SUMMARY, msgspec.json.format(msgspec.json.encode(run.summary)))
-        if not run.interrupted:
-            save_weights(job.folder, run.model)
-            if card is not None:
-                save_card(job.folder, card)
-    return run
-
-
-def _claim(folder: Path, resume: bool) -> None:
-    if resume and not _records.begun(folder):
-        raise InputError(f"--out {folder}: no fine-tuning to go on with; start it without --resume.")
-    if not resume:
-        run_folder.claim(folder, resume=False)
+    return carry_out(Job(parts, path, recipe, reuse, told.folder, resume, told.callbacks, told.say))
 
 
 def _network(
@@ -196,8 +123,12 @@ def _network(
     if targets.is_floating_point() and targets.dim() < 2:
         raise InputError(f"fine_tune(y {tuple(targets.shape)}): values need one column an output; pass y[:, None].")
     if isinstance(model, str):
-        backbone = backbones.find(model, **({"shape": examples.shape} if backbones.is_own(model) else {}))
+        own = {"shape": examples.shape, "head": reuse.head} if backbones.is_own(model) else {}
+        backbone = backbones.find(model, weights=reuse.weights, **own)
         stage = backbone.inputs() or nn.Identity()
+        if isinstance(stage, backbones.Pixels):
+            refuse_grey(examples.shape, stage, "pass x.expand(-1, 3, -1, -1)")
+            stage.check(examples.shape)
         outputs = fitted_outputs(targets) if targets.is_floating_point() else nn.Identity()
         return Pipeline(stage, backbone.build(wanted), outputs), f"net.{backbone.head}"
     unwrap(model)
@@ -216,10 +147,6 @@ def _width(model: nn.Module, inputs: Tensor) -> int:
         return model(inputs.to(next(model.parameters()).device)).shape[1]
     finally:
         model.train(training)
-
-
-def _batches(examples: Examples) -> Any:
-    return examples.batches(torch.arange(len(examples)), 64)
 
 
 def _silent(line: str) -> None:

@@ -1,0 +1,66 @@
+"""`latih check`: say why a network does not learn, before it is trained."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from latih._checks import InputError
+from latih._recipe import read_toml
+
+from ._arguments import read
+from ._train import RecipeFlags, SourceFlags
+
+
+@dataclass(frozen=True)
+class Check:
+    """Look at a network, its data and its loss before training; say what will not work.
+
+    DATA and the flags are those of `latih train`; --run checks what a run began with.
+
+    Exit code 0: no warning; 1: warnings or errors were found.
+    """
+
+    source: SourceFlags = field(default_factory=SourceFlags)
+    settings: RecipeFlags = field(default_factory=RecipeFlags)
+    recipe: Path | None = None
+    """A TOML file with any of these settings, such as the recipe.toml of an earlier run."""
+    run: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
+    """A run folder: its recipe is checked, and what was found while it trained is shown."""
+    json: Path | None = None
+    """Also write the findings there."""
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command."""
+    asked = read(Check, words, "check")
+    file = asked.recipe if asked.run is None else asked.run / "recipe.toml"
+    if file is not None:
+        settings, source, reuse = read_toml(file)
+        if reuse is not None:
+            raise InputError(f"{file}: it reuses a pretrained network; check it in Python with latih.check.")
+        defaults = replace(asked, settings=RecipeFlags(**vars(settings)), source=SourceFlags(**vars(source)))
+        asked = read(Check, words, "check", defaults)
+    source = asked.source.resolved()
+    print(f"latih  checks {source.model} on {source.data}", flush=True)
+    from latih.diagnose import findings_json, read_findings
+    from latih.train import check_job, describe, prepare, run_folder
+
+    prepared = prepare(source, asked.settings)
+    print("\n".join(describe(*prepared[:2])), flush=True)
+    findings = check_job(asked.settings, prepared)
+    print(findings)
+    grave = not findings.healthy
+    if asked.run is not None and (asked.run / run_folder.FINDINGS).exists():
+        while_training = read_findings(asked.run / run_folder.FINDINGS)
+        print(f"\nwhile {asked.run} trained:\n{while_training}")
+        grave |= not while_training.healthy
+    if asked.json is not None:
+        run_folder.write(asked.json, findings_json(findings))
+    sys.stdout.flush()
+    return 1 if grave else 0

@@ -1,0 +1,146 @@
+"""L103: what is minimised is not what is wanted."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from latih.watch import Probes, Record
+
+from .._base import Finding, NotApplicable, Rule
+from .._progress import ENOUGH, Curve
+from .._trouble import hardly_learns, learns_well
+from .._wiring import readings
+
+_VALUES = frozenset(("mse", "mae", "huber", "smooth_l1"))
+GROWS = 10.0
+"""Times its first size that the head's output has reached where a loss falls without end."""
+MOST_CLASSES = 20
+_STEPS = 12
+
+
+def judge(record: Record) -> list[Finding] | NotApplicable:
+    """A loss with its sign turned, summed where it should be averaged, or made for another kind of target.
+
+    - Sign. A loss that is negated after it is taken, or one that is never negative and is, is maximised: an error at
+      once. A log-likelihood without its minus, or any loss without a floor, is known by how it falls: towards a floor a
+      fall gets slower, without one it gets faster while the outputs grow. Found where the loss is negative, each third
+      of the run lost at least as much as the one before, and the head's outputs have grown ten times.
+    - Sum. The gradient of a sum over n examples is n times that of the mean, so a rate meant for the mean is n times
+      too high: a warning where the run is in trouble as well (adaptive optimizers do not mind).
+    - Values for classes. Squared error on labels 0..K-1 with one output puts an order and distances on names.
+      A warning where K is at least 3 and the run does not learn well.
+    """
+    if record.loss.kind == "unknown" and not record.losses:
+        return NotApplicable("the loss was not seen")
+    found = next(_cases(record), None)
+    if found is None:
+        return []
+    severity, evidence, why, advice, weight = found
+    return [Finding("L103", "wrong-loss", severity, "loss", evidence, why, advice, ("match_loss",), weight)]
+
+
+def _cases(record: Record) -> Iterator[tuple[Any, dict[str, Any], str, str, float]]:
+    loss, curve = record.loss, Curve.of(record)
+    values = [one for one in record.losses if one is not None]
+    if loss.sign < 0 and loss.floor is not None:
+        yield (
+            "error",
+            {"kind": loss.kind, "sign": loss.sign},
+            f"The {loss.kind} loss is negated before it is differentiated, so training makes it as large as it can.",
+            "Remove the minus: loss.backward()",
+            3.0,
+        )
+    legal = loss.targets is None or loss.kind not in ("binary_cross_entropy", "bce_with_logits")
+    legal = legal or (loss.targets is not None and loss.targets.low >= 0 and loss.targets.high <= 1)
+    exact = loss.kind in _VALUES | {"cross_entropy", "bce_with_logits", "binary_cross_entropy"} and curve.exact
+    if exact and legal and values and np.median(values[:ENOUGH]) < 0:
+        yield (
+            "error",
+            {"kind": loss.kind, "loss": values[-1], "cannot be below": 0.0},
+            f"A {loss.kind} loss is never negative, and this one is: its sign is turned.",
+            "loss = -loss  # minimise what should become small",
+            3.0,
+        )
+    falls = None if loss.kind in ("nll", "bce_with_logits") and not legal else _falls_without_end(record, curve)
+    if falls and loss.kind != "nll" and legal:
+        yield (
+            "error",
+            falls,
+            "The loss is negative, falls faster and faster, and the outputs grow with it: it has no floor, so it is "
+            "maximised error, not minimised.",
+            "Turn the sign of the part that should become small: loss = -loss",
+            2.5,
+        )
+    fails = hardly_learns(record)
+    if loss.reduction == "sum" and loss.kind != "unknown" and record.batch_size > 1 and fails and not _adaptive(record):
+        yield (
+            "warning",
+            {"reduction": "sum", "batch": record.batch_size, **fails},
+            f"The loss is summed over the batch, so gradients are {record.batch_size} times those of the mean, and a "
+            "learning rate meant for the mean is too high.",
+            "Average instead: reduction='mean'  # or divide lr by the batch size",
+            2.0,
+        )
+    targets = loss.targets
+    if targets is not None and loss.kind in _VALUES and targets.distinct is not None and _one_output(record):
+        labels = 3 <= targets.distinct <= MOST_CLASSES and targets.low == 0 and targets.high == targets.distinct - 1
+        if labels and not learns_well(record):
+            severity = "warning" if fails else "info"
+            yield (
+                severity,
+                {"loss": loss.kind, "different targets": targets.distinct, "outputs": 1, **(fails or {})},
+                f"Targets are whole numbers 0 to {targets.high:g}, as classes are, and {loss.kind} treats them as "
+                "amounts.",
+                f"If they are classes: nn.Linear(..., {targets.distinct}) and torch.nn.CrossEntropyLoss()",
+                1.0,
+            )
+
+
+def _falls_without_end(record: Record, curve: Curve) -> dict[str, Any] | None:
+    if record.probes is not None and not record.losses:
+        return _of_probe(record.probes)
+    if len(curve) < ENOUGH or curve.level >= 0 or curve.fallen < 3:
+        return None
+    quarters, faster = _quarters(curve.losses)
+    heads = [layer.name for layer in record.layers if layer.is_head]
+    grown = 0.0
+    for name in heads:
+        sizes = [math.hypot(one.out_std or 0.0, one.out_mean or 0.0) for one in readings(record, name)]
+        if len(sizes) > 1 and sizes[0] > 0:
+            grown = max(grown, sizes[-1] / sizes[0])
+    if not faster or grown < GROWS:
+        return None
+    return {"mean loss of each quarter": quarters, "outputs have grown": grown, "threshold": GROWS}
+
+
+def _of_probe(probes: Probes) -> dict[str, Any] | None:
+    """A safe optimizer, of which every step makes the loss smaller, on one small batch."""
+    losses = [one for one in probes.fit_safe or [] if one is not None]
+    if len(losses) < _STEPS or losses[-1] >= -GROWS * max(abs(losses[0]), 1.0):
+        return None
+    quarters, faster = _quarters(losses)
+    return {"mean loss of each quarter, on one batch": quarters, "threshold": -GROWS} if faster else None
+
+
+def _quarters(losses: Sequence[float]) -> tuple[list[float], bool]:
+    """Their means, and whether each lost at least as much as the one before."""
+    means = [float(part.mean()) for part in np.array_split(np.array(losses), 4)]
+    falls = [first - second for first, second in itertools.pairwise(means)]
+    return means, falls[0] > 0 and all(second >= first for first, second in itertools.pairwise(falls))
+
+
+def _adaptive(record: Record) -> bool:
+    return record.optimizer is not None and record.optimizer.adaptive
+
+
+def _one_output(record: Record) -> bool:
+    shape = record.loss.output_shape
+    return len(shape) == 1 or shape[1:] == (1,)
+
+
+RULE = Rule("L103", "wrong-loss", judge)

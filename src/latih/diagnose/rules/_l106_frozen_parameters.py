@@ -1,0 +1,62 @@
+"""L106: weights that are kept fixed although they never learned anything."""
+
+from __future__ import annotations
+
+import math
+
+from latih.watch import Record
+
+from .._base import Finding, NotApplicable, Rule
+from .._trouble import learns_well, trouble
+
+SHARE = 0.5
+"""Of the frozen weights that can be told: from here on they are a random draw, not a pretrained body."""
+PART = 0.05
+"""Of all weights."""
+
+
+def judge(record: Record) -> list[Finding] | NotApplicable:
+    """Freezing keeps what was learned; frozen random weights keep nothing.
+
+    Symptom: `requires_grad` is False. Second signal: the frozen weights are still what an initialisation draws,
+    independent values of one uniform or normal law with rows and columns of equal size, which training destroys soon
+    (Kolmogorov and Smirnov's test of the law, a test of the rows' and columns' mean squares). A frozen body that was
+    trained passes. Random features are a method too: a run that learns well with them gets an info.
+    """
+    if not record.parameters:
+        return NotApplicable("the parameters were not seen")
+    frozen = [one for one in record.parameters if not one.trainable]
+    if not frozen:
+        return []
+    total = sum(math.prod(one.shape) for one in record.parameters)
+    told = [one for one in frozen if one.fresh is not None]
+    random = [one for one in told if one.fresh]
+    known = sum(math.prod(one.shape) for one in told)
+    fresh = sum(math.prod(one.shape) for one in random)
+    part = sum(math.prod(one.shape) for one in frozen) / max(total, 1)
+    grave = bool(random) and fresh >= SHARE * known and fresh >= PART * total and not learns_well(record)
+    evidence = {
+        "frozen": [one.name for one in frozen][:20],
+        "share of all weights": part,
+        "never trained, share of the frozen": fresh / known if known else None,
+        "threshold": SHARE,
+    }
+    evidence |= trouble(record) or {}
+    first = (random or frozen)[0].name
+    return [
+        Finding(
+            "L106",
+            "frozen-parameters",
+            "warning" if grave else "info",
+            first,
+            evidence,
+            f"{len(frozen)} parameters ({part:.0%} of the weights) are frozen"
+            + (" and still hold the random values that they were made with." if grave else "."),
+            "Let them learn: model.requires_grad_(True)  # or load the pretrained weights before freezing",
+            ("unfreeze",),
+            weight=2.5 if grave else 0.5,
+        )
+    ]
+
+
+RULE = Rule("L106", "frozen-parameters", judge)

@@ -1,0 +1,83 @@
+"""L207: nothing but chance connects targets with inputs."""
+
+from __future__ import annotations
+
+from latih.watch import Record
+
+from .._base import Finding, NotApplicable, Rule
+from .._progress import Curve
+
+CHANCE = 0.01
+"""p-value from which the pairs look like chance."""
+FEWEST = 96
+"""Examples below which a weak relation may hide."""
+RARE = 0.2
+"""Share of the examples that are not of the most common class; fewer say too little about the others."""
+LEARNT = 0.3
+"""Share of the best constant's loss beyond which the network has found what the test has not."""
+
+
+def judge(record: Record) -> list[Finding] | NotApplicable:
+    """If targets were drawn without regard to inputs, no network can do better on new data than a constant.
+
+    Symptom, asked of the data alone: neither do close inputs have close targets (five nearest neighbours), nor do
+    distances between inputs go with those between targets (distance covariance, Székely et al., 2007), compared with
+    permuted targets; p >= 0.01 on 96 examples or more. Second signal: the loss does not get below what the best
+    constant output costs, by more than what learning by heart explains. Inputs that are all alike
+    are another matter, and so are targets that are sequences, images, or positions in the batch (a class for every
+    example). Tokens, whose neighbours say less, need a loss that stays at the best constant's.
+    """
+    loss, inputs = record.loss, record.inputs
+    chance, size = loss.association, loss.association_size
+    if record.probes is not None and record.probes.association is not None:
+        chance, size = record.probes.association, record.probes.association_size
+    if chance is None or size < FEWEST:
+        return NotApplicable("too few pairs of inputs and targets were seen")
+    if len(loss.target_shape) > 2 or (inputs is not None and (inputs.varies < 0.5 or not inputs.feature_stds)):
+        return NotApplicable("inputs are alike, or targets are no single answers")
+    if _rare(loss.classes) < RARE:
+        return NotApplicable("nearly all examples are of one class")
+    if inputs is not None and _names(record) and len(inputs.shape) < 2:
+        return NotApplicable("a single token has no neighbours")
+    if chance < CHANCE or len(loss.classes) == 1 or 2 * len(loss.classes) > sum(loss.classes.values()):
+        return []
+    second = _second(record)
+    if second is None:
+        return []
+    return [
+        Finding(
+            "L207",
+            "labels-unrelated",
+            "warning",
+            "targets",
+            {"p-value of chance": chance, "threshold": CHANCE, "examples": size} | second,
+            f"On {size} examples the targets go with the inputs no better than permuted ones do.",
+            "Look at some pairs: for i in range(5): print(x[i], y[i])  # were both sorted, shuffled or cut alike?",
+            ("check_data",),
+            weight=1.5,
+        )
+    ]
+
+
+def _names(record: Record) -> bool:
+    return record.inputs is not None and not record.inputs.dtype.startswith(("float", "bfloat"))
+
+
+def _rare(classes: dict[int, int]) -> float:
+    return 1 - max(classes.values()) / sum(classes.values()) if len(classes) > 1 else 1.0
+
+
+def _second(record: Record) -> dict[str, float | None] | None:
+    if record.losses:
+        curve = Curve.of(record)
+        gain = curve.gain
+        if gain is None or curve.learns is None or gain > LEARNT or (_names(record) and curve.learns):
+            return None
+        return {"gain over the best constant": gain, "threshold of the gain": LEARNT}
+    probes = record.probes
+    if probes is None:
+        return None
+    return {"no run was watched": None} if probes.blind is None else {"blind": (probes.blind or [None])[-1]}
+
+
+RULE = Rule("L207", "labels-unrelated", judge)

@@ -1,0 +1,70 @@
+"""L306 loss-at-start: a network that begins far worse than a constant."""
+
+from __future__ import annotations
+
+import math
+
+from latih.watch import Record, Values
+
+from .._base import Finding, NotApplicable, Rule, Severity
+from .._chain import CONSEQUENCE, raw_inputs
+from .._stuck import far
+
+WORTH_SAYING = 3.0
+LOGS, SQUARES, DISTANCES = 4.0, 100.0, 10.0
+"""Times the best constant output's loss, for log losses, squared errors, and absolute ones."""
+_LOG_LOSSES = ("cross_entropy", "nll", "binary_cross_entropy", "bce_with_logits")
+
+
+def judge(record: Record) -> list[Finding] | NotApplicable:
+    """The first loss is many times that of an output which never looks at the inputs.
+
+    A network that knows nothing should say so: log C for C classes, the variance for squared errors. With logits of
+    deviation s the expected cross-entropy is log C + s²/2 (log-normal mean), so four times log 10 means s = 3.7: the
+    head is too loud. A squared error of 100 times the variance means that output and targets are ten deviations
+    apart, and Adam walks such a distance in steps of its rate. Until that is over, gradients say nothing about the
+    inputs. A warning needs both: the start, and a loss still three times the constant's after two dozen updates (of
+    the run, or of the user's optimizer on one batch). Above three times at the start, which is soon over, is an info.
+
+    Silent where the best constant output's loss is not known.
+    """
+    baseline, floor = record.loss.baseline, record.loss.floor
+    if record.probes is not None:
+        start = record.probes.start_loss
+    else:
+        # the first one only: the second already shows what one update did
+        start = next((one for one in record.losses[:1] if one is not None and math.isfinite(one)), None)
+    if baseline is None or floor is None:
+        return NotApplicable("the loss of the best constant output is not known")
+    if start is None or not baseline - floor > 1e-6 * max(abs(start), 1e-30):
+        return NotApplicable("the first loss or the best constant's is not a number above its minimum")
+    times = (start - floor) / (baseline - floor)
+    kind = record.loss.kind
+    limit = LOGS if kind in _LOG_LOSSES else SQUARES if kind == "mse" else DISTANCES
+    if times <= WORTH_SAYING:
+        return []
+    second = far(record) if times > limit else None
+    severity: Severity = "info" if second is None else "warning"
+    evidence = {"first_loss": start, "best_constant": baseline, "times": times, "at_most": limit}
+    evidence |= {"loss_after": second["loss"]} if second else {}
+    why = f"The first loss is {times:.2g} times that of the best constant output{_distance(record)}."
+    advice = (
+        "with torch.no_grad():  # a head that starts quiet, at the mean of the targets\n"
+        "    head.weight.mul_(0.1); head.bias.copy_(targets.float().mean(0))"
+    )
+    if kind in _LOG_LOSSES:
+        advice = (
+            "latih.initialize(model, batch, loss)  # or: with torch.no_grad(): head.weight.mul_(0.1); head.bias.zero_()"
+        )
+    cures = ("reinitialise", "standardise_targets")
+    weight = 0.8 * (CONSEQUENCE if raw_inputs(record) else 1.0)
+    head = next((one.name for one in record.layers if one.is_head), "")
+    return [Finding("L306", "loss-at-start", severity, head, evidence, why, advice, cures, weight)]
+
+
+def _distance(record: Record) -> str:
+    outputs: Values | None = record.loss.outputs
+    return f": outputs of mean {outputs.mean:.2g} and deviation {outputs.std:.2g}" if outputs else ""
+
+
+RULE = Rule("L306", "loss-at-start", judge)

@@ -1,0 +1,123 @@
+"""L402."""
+
+from __future__ import annotations
+
+from latih.watch import Record
+
+from .._base import Finding, NotApplicable, Rule
+from .._movement import Movement
+from .._progress import ENOUGH, Curve
+from .._suspects import suspect
+
+_TINY = 1e-4
+_DEAD_RATE = 1e-3
+"""Share of its peak below which a rate is over; cosine and one-cycle end there, but do not stay."""
+_POOR = 0.1
+_SOON = 3
+"""Times the run so far: learning that takes longer is too slow."""
+
+
+def judge(record: Record) -> list[Finding] | NotApplicable:
+    """Steps so short that the net of now is nearly the net of the start.
+
+    Symptom: |update| / |weight| of the middle layer below 1e-4 all the way (log10 outside [-4, -1]; Karpathy, 2019),
+    which needs thousands of updates before random weights have moved by a tenth of their length. Second signal: less
+    than a tenth of the constant output's loss is gone and, at the present slope, half of it would take more than three
+    times the updates done so far. Or: the schedule has been below a thousandth of its peak for more than half of the
+    updates although the loss still fell when it got there.
+
+    Silent while the rate warms up (it is short on purpose then; a warm-up of more than 200 updates without any gain, or
+    of more than a third of a planned run, is not), and where the loss has been learned.
+    """
+    curve, movement = Curve.of(record), Movement.of(record)
+    if not len(movement):
+        return NotApplicable("no update was sampled")
+    if len(curve) < 2 * ENOUGH:
+        return NotApplicable(f"fewer than {2 * ENOUGH} updates")
+    if found := _faded(record, curve):
+        return [found]
+    if _warms_up(record):
+        return NotApplicable("the learning rate is still warming up")
+    if movement.peak == 0 and any(rate for _, rate in record.rates):
+        return []  # nothing moves at all: that is not the rate
+    if movement.now >= _TINY or movement.peak >= 10 * _TINY or not _poor(curve):
+        return []
+    rate = record.optimizer.lr if record.optimizer else None
+    cause = suspect(record) or _small_gradients(record, movement)
+    return [
+        _finding(
+            {
+                "|update|/|weight|": movement.now,
+                "threshold": _TINY,
+                "learning rate": rate,
+                "gain": curve.gain,
+                **({"but": cause} if cause else {}),
+            },
+            f"An update changes the weights by {movement.now:.1g} of their length (1e-3 is usual), "
+            f"so {len(curve)} updates have changed next to nothing.",
+            f"Try lr={rate * 1e-3 / movement.now:.1g}, or let latih.find_lr(model, train) measure it."
+            if rate and movement.now > 0
+            else "Raise the learning rate, or let latih.find_lr(model, train) measure it.",
+            0.5 if cause else 0.9,
+        )
+    ]
+
+
+def _poor(curve: Curve) -> bool:
+    if curve.gain is None:
+        return curve.learns is not True
+    midway = curve.level - (curve.baseline or 0.0) / 2 if curve.floor is not None else curve.level / 2
+    ahead = -curve.slope * _SOON * len(curve)
+    return curve.gain < _POOR and (curve.falling < 3 or ahead < midway)
+
+
+def _warms_up(record: Record) -> bool:
+    rates = [rate for _, rate in record.rates]
+    if len(rates) < 3 or record.updates - record.rates[-1][0] > 20 or rates[-1] <= rates[-2] or rates[-1] < max(rates):
+        return False
+    if record.planned:
+        return record.updates < record.planned / 3
+    return record.updates < 200
+
+
+def _faded(record: Record, curve: Curve) -> Finding | None:
+    """The rate was alive once, the loss fell, and then the rate was over."""
+    if not record.rates:
+        return None
+    peak, now = max(rate for _, rate in record.rates), record.rates[-1][1]
+    if peak == 0:
+        return _finding({"learning rate": 0.0}, "The learning rate is 0.", "Set lr, and look at the schedule.", 1.0)
+    since = next((step for step, rate in record.rates if rate < _DEAD_RATE * peak), None)
+    later = [rate for step, rate in record.rates if since is not None and step > since]
+    if since is None or max(later, default=0.0) > _DEAD_RATE * peak or now > _DEAD_RATE * peak:
+        return None
+    alive = Curve(curve.losses[:since], curve.baseline, curve.floor, curve.exact)
+    learned = curve.gain is not None and curve.gain > 0.5
+    if since > record.updates / 2 or record.updates - since < ENOUGH or learned or curve.falling > 3:
+        return None
+    if len(alive) >= 4 and alive.fallen < 3 and curve.learns:
+        return None  # it had stood still before: nothing was lost by ending
+    return _finding(
+        {"learning rate": now, "peak": peak, "threshold": _DEAD_RATE * peak, "since update": since, "gain": curve.gain},
+        f"The schedule brought the learning rate to {now / peak:.1g} of its peak within {since} updates, "
+        "while the loss was still falling.",
+        "Is it meant an epoch and stepped an update? scheduler.step() belongs behind the batches' loop then.",
+        1.0,
+    )
+
+
+def _small_gradients(record: Record, movement: Movement) -> str | None:
+    """A rate that is usual for its optimizer moves little only where gradients are small."""
+    if movement.spread > 2:
+        return "layers differ by more than a factor of 100"
+    settings = record.optimizer
+    if settings is not None and settings.lr >= (1e-4 if settings.adaptive else 1e-3):
+        return "the rate is usual, the gradients are small"
+    return None
+
+
+def _finding(evidence: dict, why: str, advice: str, weight: float) -> Finding:
+    return Finding("L402", "learning-rate-too-low", "warning", "", evidence, why, advice, ("raise_lr",), weight)
+
+
+RULE = Rule("L402", "learning-rate-too-low", judge)

@@ -1,0 +1,111 @@
+"""L407."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from latih.watch import Record
+
+from .._base import Finding, NotApplicable, Rule, Severity
+from .._progress import Curve, kendall
+
+_ENOUGH = 5
+_LATER = 3
+_SURE = 2.0
+_LOST = 0.2
+_LOWER_IS_BETTER = ("loss", "error", "mse", "mae", "rmse", "nll", "perplexity", "cer", "wer", "distance")
+
+
+def judge(record: Record) -> list[Finding] | NotApplicable:
+    """Validation gets worse for good while the training loss goes on falling.
+
+    One evaluation that is worse than the last says nothing, so all after the best count: at least three, with a rising
+    trend (Kendall's z > 2, or four in a row), and by their median worse than the best by more than four times the
+    scatter of neighbouring evaluations. Second signal: the training loss now is surely below what it was at the best.
+
+    A warning where more than a fifth of what validation had won is lost again, by the metric if one is logged beside
+    the loss (the loss of a classifier that gets surer of itself rises while its accuracy still improves); info below.
+    Needs validation results: latih.train makes them, `w.log(loss=..., accuracy=...)` tells them in your own loop.
+    """
+    if record.losses[-1:] == [None]:
+        return NotApplicable("the loss is not finite")
+    series = _series(record)
+    if not series:
+        return NotApplicable(f"fewer than {_ENOUGH} validation results: tell them with w.log(loss=...)")
+    found: dict[str, tuple[float, dict]] = {}
+    for name, (steps, values) in series.items():
+        worse = _worse(steps, values, record)
+        if worse:
+            found[name] = worse
+    if not found:
+        return []
+    metrics = [name for name in series if name != "loss"]
+    name = next((one for one in found if one != "loss"), next(iter(found)))
+    lost, evidence = found[name]
+    decisive = name != "loss" or not metrics
+    severity: Severity = "warning" if decisive and lost > _LOST else "info"
+    return [
+        Finding(
+            "L407",
+            "overfitting",
+            severity,
+            f"update {evidence['best at update']}",
+            {"metric": name, **evidence, "threshold": _LOST},
+            f"Validation {name} was best at update {evidence['best at update']} and has lost {lost:.0%} "
+            "of its gain since, while the training loss goes on falling.",
+            "Keep the best weights and stop there; or weight_decay=0.05 with AdamW, Dropout(0.3), more data.",
+            ("weight_decay", "early_stop"),
+            0.7,
+        )
+    ]
+
+
+def _series(record: Record) -> dict[str, tuple[list[int], np.ndarray]]:
+    """Metric -> steps and values, turned so that lower is better."""
+    found: dict[str, tuple[list[int], list[float]]] = {}
+    for one in record.evaluations:
+        if one.part == "valid":
+            for name, value in one.values.items():
+                if value is not None and np.isfinite(value):  # a file holds null for what was not finite
+                    steps, values = found.setdefault(name, ([], []))
+                    steps.append(one.step)
+                    values.append(value if any(word in name.lower() for word in _LOWER_IS_BETTER) else -value)
+    return {name: (steps, np.array(values)) for name, (steps, values) in found.items() if len(values) >= _ENOUGH}
+
+
+def _worse(steps: list[int], values: np.ndarray, record: Record) -> tuple[float, dict] | None:
+    # a single lucky evaluation is no turning point: the best of three neighbours' medians is
+    smooth = np.array([np.median(values[max(place - 1, 0) : place + 2]) for place in range(len(values))])
+    best = int(smooth.argmin())
+    later = values[best + 1 :]
+    if len(later) < _LATER:
+        return None
+    scatter = float(np.median(np.abs(np.diff(values, 2)))) / 0.6745 / np.sqrt(6)
+    now = float(np.median(later[-3:]))
+    rise, won = now - float(smooth[best]), float(np.median(values[:1]) - smooth[best])
+    rising = kendall(values[best:]) > _SURE or (len(later) <= 4 and bool((np.diff(values[best:]) > 0).all()))
+    if rise <= 4 * scatter or not rising or not _still_falls(record, steps[best]):
+        return None
+    lost = rise / max(won, 1e-12 + 0.1 * abs(float(smooth[best])))
+    return lost, {
+        "best": abs(float(smooth[best])),
+        "now": abs(now),
+        "best at update": steps[best],
+        "lost": round(lost, 3),
+    }
+
+
+def _still_falls(record: Record, step: int) -> bool:
+    """Training losses now against those before `step`, as many on either side."""
+    curve = Curve.of(record)
+    if not len(curve):
+        return False
+    width = max(min(step, len(curve) - step, len(curve) // 6), 1)
+    then, now = np.array(curve.losses[max(step - width, 0) : step]), np.array(curve.losses[-width:])
+    if not len(then):
+        return False
+    error = np.hypot(then.std() / np.sqrt(len(then)), now.std() / np.sqrt(len(now)))
+    return bool(then.mean() - now.mean() > 2 * error)
+
+
+RULE = Rule("L407", "overfitting", judge)

@@ -1,0 +1,61 @@
+import torch
+from structure_records import LEARNT, STUCK, curve, record, values
+
+from latih.diagnose import NotApplicable
+from latih.diagnose.rules._l207_labels_unrelated import RULE
+from latih.watch import Loss, association
+
+
+def pairs(losses, p, size=300, **facts):
+    loss = Loss(
+        kind="mse",
+        ops=["mse", "mean"],
+        baseline=1.0,
+        floor=0.0,
+        association=p,
+        association_size=size,
+        target_shape=(32,),
+        **facts,
+    )
+    return record(losses, loss=loss)
+
+
+def test_pairs_that_look_like_chance_in_a_run_that_stands_still_are_found():
+    (found,) = RULE.judge(pairs(STUCK, 0.4))
+    assert found.severity == "warning"
+    assert found.evidence["threshold"] == 0.01
+
+
+def test_pairs_that_go_together_pass():
+    assert RULE.judge(pairs(STUCK, 1e-6)) == []
+
+
+def test_a_network_that_has_found_more_than_the_test_passes():
+    assert RULE.judge(pairs(LEARNT, 0.4)) == []
+    assert RULE.judge(pairs(curve(0.8), 0.4)) != []
+
+
+def test_few_pairs_or_classes_of_one_kind_are_not_judged():
+    assert isinstance(RULE.judge(pairs(STUCK, 0.4, size=50)), NotApplicable)
+    assert isinstance(RULE.judge(pairs(STUCK, 0.4, classes={0: 290, 1: 10})), NotApplicable)
+    assert isinstance(RULE.judge(record()), NotApplicable)
+
+
+def test_positions_in_the_batch_are_no_labels():
+    assert RULE.judge(pairs(STUCK, 0.4, classes=dict.fromkeys(range(300), 1))) == []
+
+
+def test_a_single_token_has_no_neighbours():
+    seen = pairs(STUCK, 0.4)
+    seen.inputs = values(shape=(32,), dtype="int64")
+    assert isinstance(RULE.judge(seen), NotApplicable)
+
+
+def test_the_test_itself_holds_its_level_and_sees_relations():
+    torch.manual_seed(0)
+    chance = [association(torch.randn(120, 5), torch.randn(120)) for _ in range(30)]
+    assert sum(p < 0.05 for p in chance) <= 5
+    x = torch.randn(120, 5)
+    assert association(x, x[:, 0] + torch.randn(120)) < 1e-3
+    assert association(x, (x[:, 0] * x[:, 1] > 0).long()) < 0.2
+    assert association(x, x[:, 0].abs()) < 1e-2

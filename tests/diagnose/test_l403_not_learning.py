@@ -1,0 +1,35 @@
+from learning_records import FALLING, FLAT, record
+
+from latih.diagnose import NotApplicable
+from latih.diagnose.rules._l403_not_learning import RULE
+
+
+def test_weights_that_stand_still_under_a_gradient_are_an_error():
+    (found,) = RULE.judge(record(FLAT[:30], 0.0))
+    assert found.severity == "error"
+    assert "single weight" in found.why
+
+
+def test_without_a_gradient_they_may_stand():
+    assert RULE.judge(record(FLAT[:30], 0.0, gradient=0.0)) == []
+
+
+def test_a_long_way_for_nothing_is_not_learning():
+    (found,) = RULE.judge(record(FLAT, 0.03))
+    assert found.evidence["path of the weights"] > found.evidence["threshold"]
+
+
+def test_a_plateau_may_take_a_while():
+    assert RULE.judge(record(FLAT, 0.004)) == []
+
+
+def test_a_loss_without_a_baseline_is_left_alone():
+    assert RULE.judge(record(FLAT, 0.03, baseline=None)) == []
+
+
+def test_what_learns_is_fine():
+    assert RULE.judge(record(FALLING, 0.03)) == []
+
+
+def test_nothing_is_said_without_samples():
+    assert isinstance(RULE.judge(record([])), NotApplicable)

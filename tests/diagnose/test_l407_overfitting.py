@@ -1,0 +1,43 @@
+import pytest
+from learning_records import FALLING, FLAT, record
+
+from latih.diagnose import NotApplicable
+from latih.diagnose.rules._l407_overfitting import RULE
+from latih.watch import Evaluation
+
+
+def told(values, name="loss"):
+    every = 400 // len(values)
+    return [Evaluation(step=every * (n + 1), part="valid", values={name: value}) for n, value in enumerate(values)]
+
+
+WORSE = [1.0, 0.7, 0.6, 0.62, 0.66, 0.7, 0.75, 0.8, 0.86, 0.9]
+
+
+@pytest.mark.parametrize(("name", "sign"), [("loss", 1), ("accuracy", -1)])
+def test_validation_that_gets_worse_while_training_improves_is_overfitting(name, sign):
+    (found,) = RULE.judge(record(FALLING, evaluations=told([sign * one for one in WORSE], name)))
+    assert (found.severity, found.evidence["metric"]) == ("warning", name)
+
+
+def test_one_bad_epoch_is_not():
+    assert RULE.judge(record(FALLING, evaluations=told([1.0, 0.8, 0.7, 0.6, 0.55, 0.5, 0.47, 0.45, 0.44, 0.6]))) == []
+
+
+def test_a_loss_that_rises_beside_a_metric_that_holds_is_information():
+    both = [
+        Evaluation(step=one.step, part="valid", values={**one.values, "accuracy": 0.8 + 0.001 * place})
+        for place, one in enumerate(told(WORSE))
+    ]
+    (found,) = RULE.judge(record(FALLING, evaluations=both))
+    assert found.severity == "info"
+
+
+def test_training_that_has_stopped_to_improve_is_not():
+    assert RULE.judge(record(FLAT, evaluations=told(WORSE))) == []
+
+
+def test_without_validation_it_does_not_apply():
+    outcome = RULE.judge(record(FALLING))
+    assert isinstance(outcome, NotApplicable)
+    assert "w.log" in outcome.reason

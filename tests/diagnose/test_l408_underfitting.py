@@ -1,0 +1,51 @@
+from learning_records import FALLING, FLAT, noisy, record
+
+from latih.diagnose import NotApplicable
+from latih.diagnose.rules._l408_underfitting import RULE
+from latih.watch import Layer, Loss
+
+
+def through(units, classes):
+    shape = {name: str(place) for place, name in enumerate(("first", "head"))}
+    layers = [
+        Layer(name=shape["first"], parameter="0.weight", kind="linear", fan_in=64, fan_out=units),
+        Layer(name=shape["head"], parameter="1.weight", kind="linear", fan_in=units, fan_out=classes, is_head=True),
+    ]
+    loss = Loss(
+        kind="cross_entropy",
+        ops=["log_softmax", "nll", "mean"],
+        baseline=2.3,
+        floor=0.0,
+        output_shape=(20, classes),
+        classes=dict.fromkeys(range(classes), 10),
+    )
+    return {"layers": layers, "loss": loss}
+
+
+def test_ten_classes_through_two_units_are_too_few():
+    (found,) = RULE.judge(record(noisy([1.8] * 400), 0.01, **through(2, 10)))
+    assert (found.evidence["units"], found.evidence["needed"]) == (2, 9)
+
+
+def test_a_wide_net_on_a_hard_problem_is_left_alone():
+    assert RULE.judge(record(noisy([1.8] * 400), 0.01, **through(32, 10))) == []
+
+
+def test_a_narrow_net_that_fits_is_fine():
+    assert RULE.judge(record(noisy([0.3] * 400), 0.01, **through(2, 10))) == []
+
+
+def test_it_must_have_had_its_chance():
+    assert RULE.judge(record(noisy([1.8] * 400), 1e-4, **through(2, 10))) == []
+
+
+def test_a_planned_run_that_ended_falling_was_too_short():
+    losses = noisy([1 - 0.0005 * step for step in range(400)], 0.02)
+    (found,) = RULE.judge(record(losses, planned=400))
+    assert "ended" in found.why
+    assert RULE.judge(record(losses, planned=4000)) == []
+
+
+def test_without_a_baseline_it_does_not_apply():
+    assert isinstance(RULE.judge(record(FLAT, baseline=None)), NotApplicable)
+    assert RULE.judge(record(FALLING)) == []
