@@ -21,7 +21,7 @@ def test_the_table_of_methods_lists_every_method(family):
 def test_the_commands_shown_are_commands_there_are():
     from latih.cli import COMMANDS
 
-    shown = set(re.findall(r"^\$ latih (\w+)", README, flags=re.MULTILINE))
+    shown = set(re.findall(r"^\$ latih ([\w-]+)", README, flags=re.MULTILINE))
     assert shown
     assert shown <= set(COMMANDS)
 

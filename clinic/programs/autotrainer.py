@@ -182,7 +182,7 @@ def _mended(label: str, layers: str) -> str:
 
 def _register(net: dict[str, Any]) -> None:
     data, layers, label = net["data"], net["layers"], net["label"]
-    facts = dict(tier="published", tags=("mlp", "classification", "deep", "narrow"))
+    facts: dict[str, Any] = dict(tier="published", tags=("mlp", "classification", "deep", "narrow"))
 
     def case(seed: int, fixed: bool = False) -> Setup:
         return setup(data, _mended(label, layers) if fixed else layers, seed)

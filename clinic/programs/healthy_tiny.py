@@ -116,7 +116,7 @@ def low_rank_classifier(seed: int) -> Setup:
 
 @healthy(tags=("mlp", "classification", "tiny"))
 def exclusive_or(seed: int) -> Setup:
-    """The exclusive or of two bits, four tanh units; every batch is all there is, 300 times over."""
+    """The exclusive or of two bits, eight tanh units; every batch is all there is, 300 times over."""
     torch.manual_seed(seed)
     inputs = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]).repeat(8, 1)
     targets = (inputs.sum(1) == 1).float().unsqueeze(1)

@@ -26,7 +26,10 @@ SETTINGS: dict[str, Any] = {
     "epochs": 20,
     "batches": {"200": 32, "20": 4},
     "lr": {"scratch": 0.001, "frozen": 0.01, "fine_tuned": 0.01},
-    "phases": {"frozen": "head(epochs=20)", "fine_tuned": "head(epochs=4) >> whole(epochs=16)"},
+    "phases": {
+        "frozen": "head(epochs=20, rate=1)",
+        "fine_tuned": "head(epochs=4, rate=1) >> whole(epochs=16, rate=0.1, reused=1)",
+    },
 }
 TEXT = """## Few images of two kinds of clothes
 

@@ -24,7 +24,7 @@ METHODS = {
 SETTINGS: dict[str, Any] = {
     "images": 20,
     "epochs": {"scratch": 60, "head": 30, "phases": 30},
-    "lr": {"scratch": 0.001, "head": 0.003, "phases": 0.003},
+    "lr": {"scratch": 0.001, "head": 0.001, "phases": 0.001},
     "phases": {"head": "head()", "phases": "head() >> top() >> whole()"},
     "test": 2000,
 }

@@ -37,7 +37,7 @@ SETTINGS: dict[str, Any] = {
     "valid": 20,
     "test": 200,
     "epochs": 60,
-    "lr": 0.01,
+    "lr": 0.001,
 }
 TEXT = """## Sentences through a language model
 

@@ -13,7 +13,7 @@ _OPERATORS = ("nms", "qnms")
 class _BeforeTorchvision(MetaPathFinder):
     def find_spec(self, fullname, path=None, target=None):
         if fullname != "torchvision":
-            return None
+            return
         sys.meta_path.remove(self)
         import torch
 
@@ -22,7 +22,7 @@ class _BeforeTorchvision(MetaPathFinder):
             for operator in _OPERATORS:
                 self.library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
             _kept.append(self.library)
-        return None
+        return
 
     @staticmethod
     def _loads(torch):

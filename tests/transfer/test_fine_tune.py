@@ -125,7 +125,8 @@ def test_rates_fall_from_the_output_to_the_input_and_rise_slowly_at_each_border(
             groups = {group["name"]: group["lr"] for group in trainer.step.optimizer.param_groups}
             seen.setdefault(self.phase, []).append(groups)
 
-    tuned(pretrained(), phases="head(epochs=1) >> whole(epochs=5, decay=0.5, warmup=0.4)", callbacks=[Rates()])
+    phases = "head(epochs=1) >> whole(epochs=5, rate=0.1, reused=1.0, decay=0.5, warmup=0.4)"
+    tuned(pretrained(), phases=phases, callbacks=[Rates()])
     peak = max(seen[2], key=lambda groups: groups["7: weight"])
     assert peak["4: weight"] == pytest.approx(0.5 * peak["7: weight"] / 0.5)
     assert peak["0: weight"] == pytest.approx(0.5 * peak["4: weight"])

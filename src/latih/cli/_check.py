@@ -19,9 +19,9 @@ from ._train import RecipeFlags, SourceFlags
 
 @dataclass(frozen=True)
 class Check:
-    """Look at a network, its data and its loss before training; say what will not work.
+    """Look at a network, its data and its loss; say what will keep it from learning.
 
-    DATA and the flags are those of `latih train`; --run checks what a run began with.
+    DATA and the flags are those of `latih train`; --run names a run to look at.
 
     Exit code 0: no warning; 1: warnings or errors were found.
     """

@@ -58,12 +58,13 @@ class Watcher(Callback):
 
     def _judge(self) -> None:
         assert self.watching is not None
-        now = self.watching.findings()
+        now: Findings = self.watching.findings()
         for found in now:
             if found.severity != "info" and found.code not in self._said and self.say is not None:
                 self._said.add(found.code)
                 where = f" at {found.where}" if found.where else ""
                 self.say(f"{found.severity} {found.code} {found.name}{where}: {found.why} Try: {found.advice}")
-        self.findings = now if self.before is None else self.before | now
+        together = now if self.before is None else self.before | now
+        self.findings = together
         if self.folder is not None:
-            run_folder.write(self.folder / run_folder.FINDINGS, findings_json(self.findings))
+            run_folder.write(self.folder / run_folder.FINDINGS, findings_json(together))

@@ -181,7 +181,7 @@ def refuse_strange_labels(parts: Parts, classes: Sequence[str] = ()) -> None:
         return
     strange = sorted(set(parts.valid.targets.unique().tolist()) - set(parts.train.targets.unique().tolist()))
     if strange:
-        named = [classes[label] if label < len(classes) else str(label) for label in strange[:3]]
+        named = [str(classes[label]) if label < len(classes) else str(label) for label in strange[:3]]
         raise InputError(
             f"valid: {len(strange)} of its classes never occur in training ({', '.join(named)}); training and "
             "validation must hold the same classes."

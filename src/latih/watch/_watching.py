@@ -71,7 +71,7 @@ class Watching:
         if not isinstance(part, str):
             raise InputError(f"log(part={part!r}): part must be a name such as 'valid'; pass values as accuracy=0.9.")
         try:
-            plain = {name: float(one) for name, one in values.items()}
+            plain: dict[str, float | None] = {name: float(one) for name, one in values.items()}
         except (TypeError, ValueError):
             raise InputError(f"log(**{values!r}): values must be numbers; pass them as accuracy=0.9.") from None
         self._record.evaluations.append(Evaluation(step=self._record.updates, part=part, values=plain))

@@ -84,8 +84,8 @@ def _only_zero(one: Parameter, record: Record) -> bool:
         return False
     seen = readings(record, _label(one, record))
     measured = [reading.weight_grad for reading in seen]
-    enough = 1 if record.probes is not None else 2
-    if len(measured) < enough or any(value is None or value != 0 for value in measured):
+    # one sample is not enough: a head that starts at 0 passes on nothing before its first step
+    if len(measured) < 2 or any(value is None or value != 0 for value in measured):
         return False
     others = [
         reading

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ._base import Phase, Phases
 
 
-def head(epochs: int | None = None, rate: float = 1.0, patience: int = 5) -> Phases:
+def head(epochs: int | None = None, rate: float = 10.0, patience: int = 5) -> Phases:
     """Trains the fresh output layer alone, on a network that is frozen below it.
 
     With the rest frozen its features never change, so they are computed once and each further epoch costs next to
@@ -13,7 +13,7 @@ def head(epochs: int | None = None, rate: float = 1.0, patience: int = 5) -> Pha
 
     Args:
         epochs: Length; None takes an equal share of the recipe's epochs.
-        rate: Factor on the recipe's learning rate.
+        rate: Factor on the recipe's learning rate; one layer on fixed features stands large steps.
         patience: Epochs without a better validation result that end the phase.
 
     When to use: always first; alone where there are only a few examples a class.
