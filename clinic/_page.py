@@ -54,8 +54,8 @@ def page(verdicts: Sequence[Verdict], command: str) -> str:
         "# The clinic: does latih find what is wrong, and is it silent when nothing is?",
         f"{programs} programs, {counts[0]} faulty and {counts[1]} healthy ones, lie in `clinic/programs/`: a faulty "
         "one and the fix that a person would make share a function. Each runs with three seeds in a plain PyTorch "
-        "loop; `latih.check` sees the model before the first step, `latih.watch` the run. Thresholds were set on one half of "
-        "the programs, drawn by a hash of their names; **the figures below are of the other half**.",
+        "loop; `latih.check` sees the model before the first step, `latih.watch` the run. Thresholds were set on one "
+        "half of the programs, drawn by a hash of their names; **the figures below are of the other half**.",
         f"Made by `{command}` with latih {__version__}, torch {torch.__version__}, Python {platform.python_version()}, "
         f"on {date.today()}.",
         "## Figures",
