@@ -54,6 +54,10 @@ quantiles over the runs, *hurts* is the share with a loss: of the runs, and of t
 {gains}
 
 With 20 images `head >> whole` gains most for {best}, and least for {worst}.
+
+The textbook's notebooks report .9705 -> .9940 with 200 images of sandal and shirt and .7162 -> .9301 with 20 of
+pullover and T-shirt: one pair and one seed each, with SGD at 0.001 throughout. Beside a control that is trained as well
+as the reused network, most of that gain is gone on these data, and a frozen body alone costs accuracy.
 """
 
 

@@ -47,7 +47,7 @@ class Watcher(Callback):
         row = trainer.history.rows[-1]
         valid = {name.removeprefix("valid_"): value for name, value in row.items() if name.startswith("valid_")}
         if valid:
-            self.watching.log(**valid)
+            self.watching.log("valid", **valid)
         self._judge()
 
     def on_fit_end(self, trainer: Trainer) -> None:
