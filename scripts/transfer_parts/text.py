@@ -44,9 +44,9 @@ TEXT = """## Sentences through a language model
 Which package of Python's standard library does a sentence come from? Sentences of {low} to {high} words from the
 docstrings of {modules} (of the Python named below): {train} of each to train on, {valid} to validate, {test} to test;
 every sentence occurs once. {seeds} seeds, which draw the sentences. The network is reused by `latih.fine_tune` with
-`head(epochs={epochs})` at {lr}: its features are computed once. The regression's strength (scikit-learn's `C`, of 0.1,
-1, 10, 100) is chosen by validation, as are the epochs of the other two. Accuracy in percent on {all} test sentences,
-mean ± standard deviation.
+`head(epochs={epochs})` at {lr}, which the phase multiplies by 10; its features are computed once. The regression's
+strength (scikit-learn's `C`, of 0.1, 1, 10, 100) is chosen by validation, as are the epochs of the other two. Accuracy
+in percent on {all} test sentences, mean ± standard deviation.
 
 {rows}
 
