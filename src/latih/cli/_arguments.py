@@ -57,7 +57,7 @@ def _one_sentence(said: str, command: str) -> str:
     body = [line for line in lines if not line.startswith("─") or line.strip("─")]
     rule = next((place for place, line in enumerate(lines) if place and set(line) == {"─"}), len(lines))
     first = " ".join(line for line in lines[1:rule] if line)
-    first = re.sub(r"^Error parsing (source|settings): ", "", first).rstrip(".")
+    first = re.sub(r"^Error parsing (source|settings|reuse): ", "", first).rstrip(".")
     first = re.sub(r"^Missing from (latih \S+): (\S+).*", r"\1 needs \2", first)
     meant = next(
         (line.split()[0] for before, line in itertools.pairwise(body) if before.startswith("Perhaps you")), None

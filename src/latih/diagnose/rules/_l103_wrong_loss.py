@@ -35,7 +35,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     - Values for classes. Squared error on labels 0..K-1 with one output puts an order and distances on names.
       A warning where K is at least 3 and the run does not learn well.
     """
-    if record.loss.kind == "unknown" and not record.losses:
+    if record.loss.kind == "unknown" and not record.losses and record.probes is None:
         return NotApplicable("the loss was not seen")
     found = next(_cases(record), None)
     if found is None:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import math
+
 from latih.watch import Batch, Record
 
 from .._base import Finding, NotApplicable, Rule
+from .._progress import ENOUGH
+from .._trouble import learns_well
 
 COMMON = 0.9
 """Share of the most common class."""
 FOUND = 0.5
 """Share of the other classes' examples that the network gets right."""
-FEWEST = 10
-"""Examples of the other classes that must have been seen."""
+_EXACT = 100
+SURE = 0.05
+"""Probability, if half of them were found, of as few as were."""
 
 
 def judge(record: Record) -> list[Finding] | NotApplicable:
     """An average over examples weighs classes by how often they come, and so does its gradient.
 
     Symptom: the most common class has 90 % or more. Second signal: over the later half of the sampled batches the
-    network answers fewer than half of the other classes' examples rightly (at least 10 seen), by its largest output
-    or the right side of one half. Where classes are weighted, or the rare ones are found, it is at most an info.
+    network surely answers fewer than half of the other classes' examples rightly, by its largest output or the right
+    side of one half (binomial test, 5 %), after 48 updates at least: at first every network finds the common class
+    alone. Where classes are weighted, or the rare ones are found, it is at most an info.
     """
     batches = [one for one in record.loss.batches if one.classes]
     if not batches:
@@ -37,10 +43,11 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     if share < COMMON:
         return []
     found, seen = _found(batches[len(batches) // 2 :], common)
-    missed = seen >= FEWEST and found < FOUND and not record.loss.weighted
+    early = 0 < len(record.losses) < 2 * ENOUGH
+    missed = _so_few(found, seen) <= SURE and not (record.loss.weighted or early or learns_well(record))
     evidence = {"most common class": common, "its share": share, "threshold": COMMON}
     if seen:
-        evidence |= {"share of the others found": found, "of": seen, "threshold of those": FOUND}
+        evidence |= {"share of the others found": found / seen, "of": seen, "threshold of those": FOUND}
     return [
         Finding(
             "L205",
@@ -49,7 +56,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
             "targets",
             evidence,
             f"{share:.1%} of the examples are of class {common}"
-            + (f", and of the others the network finds {found:.0%}." if missed else "."),
+            + (f", and of the others the network finds {found / seen:.0%}." if missed else "."),
             "weight = len(y) / (classes * torch.bincount(y)); loss = nn.CrossEntropyLoss(weight=weight)",
             ("class_weights",),
             weight=1.8,
@@ -57,11 +64,18 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     ]
 
 
-def _found(batches: list[Batch], common: int) -> tuple[float, int]:
+def _so_few(found: int, seen: int) -> float:
+    """Probability of at most `found` among `seen`, each with probability one half."""
+    if seen <= _EXACT:
+        return sum(math.comb(seen, count) for count in range(found + 1)) * 0.5**seen
+    return math.erfc((seen / 2 - found - 0.5) / math.sqrt(seen / 2)) / 2
+
+
+def _found(batches: list[Batch], common: int) -> tuple[int, int]:
     told = [batch for batch in batches if batch.right or len(batch.classes) > 1]
     seen = sum(count for one in told for label, count in one.classes.items() if label not in (common, -100))
     right = sum(count for one in told for label, count in one.right.items() if label != common)
-    return (right / seen if seen else 1.0), (seen if any(one.right for one in told) else 0)
+    return right, (seen if any(one.right for one in told) else 0)
 
 
 RULE = Rule("L205", "class-imbalance", judge)

@@ -13,6 +13,7 @@ FEWEST = 96
 """Examples below which a weak relation may hide."""
 RARE = 0.2
 """Share of the examples that are not of the most common class; fewer say too little about the others."""
+_PATIENCE = 96
 LEARNT = 0.3
 """Share of the best constant's loss beyond which the network has found what the test has not."""
 
@@ -25,7 +26,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     permuted targets; p >= 0.01 on 96 examples or more. Second signal: the loss does not get below what the best
     constant output costs, by more than what learning by heart explains. Inputs that are all alike
     are another matter, and so are targets that are sequences, images, or positions in the batch (a class for every
-    example). Tokens, whose neighbours say less, need a loss that stays at the best constant's.
+    example). Tokens, whose neighbours say less, need a loss that stays at the best constant's for 96 updates.
     """
     loss, inputs = record.loss, record.inputs
     chance, size = loss.association, loss.association_size
@@ -71,7 +72,9 @@ def _second(record: Record) -> dict[str, float | None] | None:
     if record.losses:
         curve = Curve.of(record)
         gain = curve.gain
-        if gain is None or curve.learns is None or gain > LEARNT or (_names(record) and curve.learns):
+        if gain is None or curve.learns is None or gain > LEARNT:
+            return None
+        if _names(record) and (curve.learns or len(curve) < _PATIENCE):
             return None
         return {"gain over the best constant": gain, "threshold of the gain": LEARNT}
     probes = record.probes
