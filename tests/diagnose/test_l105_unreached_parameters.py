@@ -1,4 +1,4 @@
-from structure_records import parameter, record, sample, stack
+from structure_records import layer, parameter, record, sample, stack
 
 from latih.diagnose import NotApplicable
 from latih.diagnose.rules._l105_unreached_parameters import RULE
@@ -50,3 +50,15 @@ def test_what_the_optimizer_does_not_hold_is_a_feature_extractor():
 
 def test_without_parameters_nothing_is_said():
     assert isinstance(RULE.judge(record()), NotApplicable)
+
+
+def test_one_of_several_heads_may_be_left_out_of_the_loss():
+    seen = net()
+    seen.layers = [*stack("relu", "none"), layer("2", inputs=["0"], activation="none", is_head=True)]
+    seen.parameters = [
+        parameter("0.weight", 8, 8),
+        parameter("1.weight", 8, 8),
+        parameter("2.weight", 8, 8, reached=False),
+    ]
+    seen.samples = [sample(0, _2={"out_std": 1.0})]
+    assert RULE.judge(seen)[0].severity == "info"

@@ -32,7 +32,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     lost = [one for one in learning if one.reached is False or _only_zero(one, record)]
     if not lost:
         return []
-    used = [one for one in lost if _takes_part(one, record)]
+    ends = {layer.parameter.rpartition(".")[0] for layer in record.layers if layer.is_head}
+    used = [one for one in lost if _takes_part(one, record) and one.name.rpartition(".")[0] not in ends]
     total = max(sum(math.prod(one.shape) for one in learning), 1)
     share = sum(math.prod(one.shape) for one in lost) / total
     heard = sum(math.prod(one.shape) for one in used) / total
