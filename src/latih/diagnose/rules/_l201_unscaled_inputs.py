@@ -44,7 +44,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     if inputs is None:
         return NotApplicable("the inputs were not seen")
     layers = first_layers(record)
-    if not inputs.dtype.startswith(("float", "bfloat")) or not layers:
+    pixels = len(inputs.shape) == 4  # whole numbers, but of pictures
+    if not (pixels or inputs.dtype.startswith(("float", "bfloat"))) or not layers:
         return NotApplicable("inputs are names, not numbers")
     scales = [(scale, layer) for layer in layers if (scale := seen_scale(layer, record)) is not None]
     scale, layer = max(scales, key=lambda one: one[0], default=(_scale(inputs), layers[0]))
