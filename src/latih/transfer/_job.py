@@ -58,7 +58,6 @@ def run_job(
     if data.task == "regression" and loss is None:
         compared = Scaled(compared, data.train.targets.double().std(0, correction=0))
     parts = Parts(prepared.model, data.train, data.valid, compared, data.test)
-    refuse_strange_labels(parts, data.classes)
     job = Job(parts, prepared.head, recipe, reuse, told.folder, told.resume, told.callbacks, told.say)
     return carry_out(job, source, prepared.card)
 
@@ -66,7 +65,7 @@ def run_job(
 def carry_out(job: Job, source: Source | None = None, card: Card | None = None) -> Run:
     """All phases, and the run folder; `source` and `card` are known for data and backbone by name."""
     started = time.perf_counter()
-    refuse_strange_labels(job.parts)
+    refuse_strange_labels(job.parts, () if card is None else card.classes)
     phased = Phased(job)  # everything that can be wrong is, before anything is written
     if job.folder is not None:
         _claim(job.folder, job.resume)

@@ -106,7 +106,7 @@ class Phased:
             self.best, self.kept = rank, row | {"epoch": row["epoch"] + epochs, "step": row["step"] + updates}
 
     def _take_up(self, number: int, phase: Phase, *, last: bool) -> None:
-        """Go on from a phase that an earlier session finished."""
+        """Go on from a phase that was done before the interruption."""
         assert self.job.folder is not None
         folder = _records.place(self.job.folder, number, phase.name)
         record = _records.read(folder)
