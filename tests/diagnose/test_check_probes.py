@@ -10,11 +10,11 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from latih.diagnose import _probe_clock, examine
 from latih.diagnose._check_batch import Batch
-from latih.diagnose._probe_association import association_p
 from latih.diagnose._probe_constant import best_constant
 from latih.diagnose._probe_data import drawn
 from latih.diagnose._probe_order import order_p
 from latih.diagnose._stuck import unfit
+from latih.watch import association_of
 
 
 def data(count: int = 300, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -154,8 +154,8 @@ def test_association_says_related_and_does_not_see_it_where_there_is_none(kind):
     if kind == "tokens":
         inputs = torch.randint(100, (400, 12), generator=generator) + 100 * labels[:, None]
     shuffled = labels[torch.randperm(400, generator=generator)]
-    assert association_p(inputs, labels) < 1e-6
-    assert association_p(inputs, shuffled) > 1e-3
+    assert association_of(inputs, labels)[0] < 1e-6
+    assert association_of(inputs, shuffled)[0] > 1e-3
 
 
 def test_training_data_are_read_from_whatever_holds_them():

@@ -8,11 +8,10 @@ from typing import Any
 
 from latih._checks import InputError
 from latih.tape import recording
-from latih.watch import Probes
+from latih.watch import Probes, association_of
 
 from ._check_batch import Batch
 from ._check_copy import Stage
-from ._probe_association import association_p
 from ._probe_clock import EXAMPLES, FEW_EXAMPLES, FEWEST, Clock
 from ._probe_data import drawn
 from ._probe_fit import fit, fit_safely
@@ -73,8 +72,8 @@ def probe_data(train: Any, probes: Probes, notes: list[str]) -> int | None:
         probes.order = _tried("the order of the targets", notes, lambda: order_p(order))
     if found.inputs is not None:
         inputs, targets = found.inputs.detach().cpu(), found.targets.detach().cpu()
-        probes.association = _tried("inputs and targets", notes, lambda: association_p(inputs, targets))
-        probes.association_size = len(inputs) if probes.association is not None else 0
+        tried = _tried("inputs and targets", notes, lambda: association_of(inputs, targets))
+        probes.association, probes.association_size = tried or (None, 0)
     return found.examples
 
 

@@ -29,6 +29,7 @@ from ._verb import watch
 
 if TYPE_CHECKING:
     from ._association import association as association
+    from ._association import association_of as association_of
     from ._rerun import without_foreign_hooks as without_foreign_hooks
     from ._values import values_of as values_of
     from ._watching import Watching
@@ -54,6 +55,7 @@ __all__ = [
 _HOMES = {
     "Watching": "_watching",
     "association": "_association",
+    "association_of": "_association",
     "values_of": "_values",
     "without_foreign_hooks": "_rerun",
 }

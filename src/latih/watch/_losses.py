@@ -11,7 +11,7 @@ from torch import Tensor
 
 from latih.tape import loss_path
 
-from ._association import SIZE, association, once
+from ._association import FEWEST, SIZE, association_of
 from ._batches import MOST, batch_of, by_hand, merged, spread
 from ._record import Loss
 from ._values import values_of
@@ -27,8 +27,6 @@ _TARGETS = {
     "BinaryCrossEntropyWithLogitsBackward0": ("bce_with_logits", "_saved_target"),
 }
 _NOT_NEGATIVE = frozenset(kind for kind, _ in _TARGETS.values()) | {"cross_entropy", "mae"}
-_FEWEST_PAIRS = 64
-"""Examples below which nothing is said about how targets go with inputs."""
 _NAMES = 2**31
 _READS = 3
 """Samples after which the loss is known."""
@@ -115,13 +113,12 @@ class LossReader:
         shapes = [tuple(one.shape[1:] for one in pair) for pair in self._pairs]
         alike = [pair for pair, shape in zip(self._pairs, shapes, strict=True) if shape == shapes[0]]
         size = min(sum(len(one) for _, one in alike), SIZE)
-        if size >= _FEWEST_PAIRS and size > 1.25 * self._tested:
+        if size >= FEWEST and size > 1.25 * self._tested:
             self._tested = size
             inputs, targets = (torch.cat(list(parts)) for parts in zip(*alike, strict=True))
-            inputs, targets = once(inputs, targets)
-            if len(inputs) >= _FEWEST_PAIRS:
-                self.facts.association = association(inputs, targets)
-                self.facts.association_size = min(len(inputs), SIZE)
+            chance, count = association_of(inputs, targets)
+            if chance is not None:
+                self.facts.association, self.facts.association_size = chance, count
 
     def finish(self) -> Loss:
         """The facts with the statistics of what was seen."""
