@@ -5,6 +5,7 @@ from torch import nn
 import latih
 from latih.diagnose import NotApplicable
 from latih.diagnose.rules._l106_frozen_parameters import RULE
+from latih.watch import Norm
 
 
 def frozen(fresh):
@@ -20,6 +21,13 @@ def test_frozen_random_weights_are_found():
 def test_a_trained_body_that_is_frozen_is_an_info():
     assert RULE.judge(record(parameters=frozen(False)))[0].severity == "info"
     assert RULE.judge(record(parameters=frozen(None)))[0].severity == "info"
+
+
+def test_a_body_whose_norm_has_seen_batches_was_trained_whatever_its_weights_look_like():
+    parts = [*frozen(True), parameter("bn.weight", 8, trainable=False, fresh=None)]
+    new, used = (Norm(name="bn", kind="batch_norm", features=8, training=True, untouched=one) for one in (True, False))
+    assert RULE.judge(record(parameters=parts, norms=[new]))[0].severity == "warning"
+    assert RULE.judge(record(parameters=parts, norms=[used]))[0].severity == "info"
 
 
 def test_random_features_that_do_are_an_info():

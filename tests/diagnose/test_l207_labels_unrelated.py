@@ -3,7 +3,7 @@ from structure_records import LEARNT, STUCK, curve, record, values
 
 from latih.diagnose import NotApplicable
 from latih.diagnose.rules._l207_labels_unrelated import RULE
-from latih.watch import Loss, association
+from latih.watch import Batch, Loss, Probes, association
 
 
 def pairs(losses, p, size=300, **facts):
@@ -23,7 +23,7 @@ def pairs(losses, p, size=300, **facts):
 def test_pairs_that_look_like_chance_in_a_run_that_stands_still_are_found():
     (found,) = RULE.judge(pairs(STUCK, 0.4))
     assert found.severity == "warning"
-    assert found.evidence["threshold"] == 0.01
+    assert found.evidence["threshold"] == 0.05
 
 
 def test_pairs_that_go_together_pass():
@@ -43,6 +43,20 @@ def test_few_pairs_or_classes_of_one_kind_are_not_judged():
 
 def test_positions_in_the_batch_are_no_labels():
     assert RULE.judge(pairs(STUCK, 0.4, classes=dict.fromkeys(range(300), 1))) == []
+
+
+def test_parts_of_a_pair_that_must_find_each_other_have_no_labels():
+    batches = [Batch(size=32, classes=dict.fromkeys(range(32), 1))] * 9 + [Batch(size=4, classes={0: 1, 1: 1})]
+    seen = pairs(STUCK, 1.0, classes=dict.fromkeys(range(32), 9), batches=batches)
+    assert isinstance(RULE.judge(seen), NotApplicable)
+
+
+def test_before_a_run_the_pairs_must_look_more_like_chance_than_after_it():
+    before, likelier = pairs([], 0.1), pairs([], 0.5)
+    before.probes = likelier.probes = Probes()
+    assert RULE.judge(before) == []
+    assert RULE.judge(likelier) != []
+    assert RULE.judge(pairs(STUCK, 0.1)) != []
 
 
 def test_a_single_token_has_no_neighbours():

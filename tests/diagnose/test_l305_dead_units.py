@@ -37,6 +37,14 @@ def test_a_closed_layer_needs_no_further_proof():
     assert finding.evidence["signal"] == 0.0
 
 
+def test_a_closed_layer_beside_which_the_signal_passes_is_not_one():
+    one = record(1.0, fitted=0.3)
+    one.samples[0].readings[0].weight_grad = 0.0
+    one.layers.append(Layer(name="b", parameter="b", kind="linear", activation="relu"))
+    one.samples[0].readings.append(Reading(layer="b", dead=0.1, out_std=1.0, weight_grad=0.1, alive_spread=0.9))
+    assert RULE.judge(one) == []
+
+
 def test_it_applies_to_rectifiers_outside_branches_and_to_enough_examples():
     assert isinstance(RULE.judge(record(0.9, activation="tanh")), NotApplicable)
     assert isinstance(RULE.judge(record(0.9, in_residual=True)), NotApplicable)

@@ -3,7 +3,7 @@ from learning_records import FALLING, FLAT, record
 
 from latih.diagnose import NotApplicable
 from latih.diagnose.rules._l407_overfitting import RULE
-from latih.watch import Evaluation
+from latih.watch import Evaluation, Loss
 
 
 def told(values, name="loss"):
@@ -24,13 +24,29 @@ def test_one_bad_epoch_is_not():
     assert RULE.judge(record(FALLING, evaluations=told([1.0, 0.8, 0.7, 0.6, 0.55, 0.5, 0.47, 0.45, 0.44, 0.6]))) == []
 
 
-def test_a_loss_that_rises_beside_a_metric_that_holds_is_information():
+def test_a_classifier_that_grows_surer_beside_a_metric_that_holds_is_information():
     both = [
         Evaluation(step=one.step, part="valid", values={**one.values, "accuracy": 0.8 + 0.001 * place})
         for place, one in enumerate(told(WORSE))
     ]
-    (found,) = RULE.judge(record(FALLING, evaluations=both))
+    sure = Loss(kind="cross_entropy", ops=["cross_entropy"], baseline=1.0, floor=0.0)
+    (found,) = RULE.judge(record(FALLING, evaluations=both, loss=sure))
     assert found.severity == "info"
+
+
+def test_a_metric_that_wavers_while_the_validation_loss_falls_is_not():
+    both = [
+        Evaluation(step=one.step, part="valid", values={"accuracy": -one.values["loss"], "loss": 1 / (1 + place)})
+        for place, one in enumerate(told(WORSE))
+    ]
+    assert RULE.judge(record(FALLING, evaluations=both)) == []
+
+
+def test_who_has_won_nothing_loses_nothing():
+    never = [0.6, 0.6, 0.61, 0.62, 0.66, 0.7, 0.75, 0.8, 0.86, 0.9]
+    assert RULE.judge(record(FALLING, evaluations=told(never, "error"))) == []
+    # of a loss it is known what a constant output would reach: one evaluation may already be the best
+    assert RULE.judge(record(FALLING, evaluations=told(never))) != []
 
 
 def test_training_that_has_stopped_to_improve_is_not():

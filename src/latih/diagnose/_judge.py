@@ -13,7 +13,13 @@ EXPLAINS = {
     # a cause -> what is its consequence, and so not worth a warning of its own beside it
     "diverged": ("not-learning",),
     "learning-rate-too-high": ("not-learning", "oscillating-loss", "diverged"),
-    "missing-zero-grad": ("diverged", "learning-rate-too-high", "oscillating-loss", "not-learning"),
+    "missing-zero-grad": (
+        "diverged",
+        "exploding-gradient",
+        "learning-rate-too-high",
+        "oscillating-loss",
+        "not-learning",
+    ),
 }
 
 

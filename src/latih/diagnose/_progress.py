@@ -193,7 +193,8 @@ def swings(curve: Curve) -> bool:
     if len(curve) < 2 * ENOUGH or curve.learns is None:
         return False
     gained = curve.start - curve.best
-    forgotten = curve.risen > _SURE and curve.level - curve.best > max(gained, 0.0) / 2
+    lately = float(np.median(curve.blocks[-3:]))
+    forgotten = curve.risen > _SURE and min(curve.level, lately) - curve.best > max(gained, 0.0) / 2
     above = curve.learns is False and curve.gain is not None and curve.gain < 0
     wide = curve.scatter > 3 * max(curve.first_scatter, 1e-12) or curve.rises >= 2
     return wide and (forgotten or above)

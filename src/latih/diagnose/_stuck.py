@@ -78,7 +78,7 @@ def blank(record: Record) -> dict[str, Any] | None:
     samples = [one for one in record.samples if one.step >= SETTLED][-2:]
     if len(samples) < 2:
         return None
-    spreads = [_last_spread(record, sample.readings) for sample in samples]
+    spreads = [last_spread(record, sample.readings) for sample in samples]
     if any(one is None or one >= BLANK for one in spreads):
         return None
     return {"spread_over_examples": spreads[-1], "spread_at_least": BLANK}
@@ -88,7 +88,7 @@ def late(record: Record) -> dict[str, Any] | None:
     """An output that did not depend on the example for a tenth of the updates so far."""
     until = 0
     for sample in record.samples:
-        spread = _last_spread(record, sample.readings)
+        spread = last_spread(record, sample.readings)
         if spread is None or spread >= BLANK:
             break
         until = sample.step
@@ -137,7 +137,7 @@ def learned(record: Record) -> float | None:
     return curve.gain if record.probes is None and len(curve) >= ENOUGH else None
 
 
-def _last_spread(record: Record, readings: Sequence[Any]) -> float | None:
+def last_spread(record: Record, readings: Sequence[Any]) -> float | None:
     """Of the last activation before the head; branches beside a skip do not count."""
     known = {layer.name: layer for layer in record.layers if not (layer.is_head or layer.in_residual)}
     found = [one.alive_spread for one in readings if one.alive_spread is not None and one.layer in known]

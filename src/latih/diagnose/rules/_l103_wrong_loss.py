@@ -29,7 +29,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     - Sign. A loss that is negated after it is taken, or one that is never negative and is, is maximised: an error at
       once. A log-likelihood without its minus, or any loss without a floor, is known by how it falls: towards a floor a
       fall gets slower, without one it gets faster while the outputs grow. Found where the loss is negative, each third
-      of the run lost at least as much as the one before, and the head's outputs have grown ten times.
+      of the run lost at least as much as the one before, the head's outputs have grown ten times, and the loss to ten
+      times its first size (that of a log-density stays near it).
     - Sum. The gradient of a sum over n examples is n times that of the mean, so a rate meant for the mean is n times
       too high: a warning where the run is in trouble as well (adaptive optimizers do not mind).
     - Values for classes. Squared error on labels 0..K-1 with one output puts an order and distances on names.
@@ -90,7 +91,8 @@ def _cases(record: Record) -> Iterator[tuple[Any, dict[str, Any], str, str, floa
     if targets is not None and loss.kind in _VALUES and targets.distinct is not None and _one_output(record):
         labels = 3 <= targets.distinct <= MOST_CLASSES and targets.low == 0 and targets.high == targets.distinct - 1
         if labels and not learns_well(record):
-            severity = "warning" if fails else "info"
+            soon = len(curve) < 2 * ENOUGH and record.probes is None
+            severity = "warning" if fails and not soon else "info"
             yield (
                 severity,
                 {"loss": loss.kind, "different targets": targets.distinct, "outputs": 1, **(fails or {})},
@@ -113,8 +115,9 @@ def _falls_without_end(record: Record, curve: Curve) -> dict[str, Any] | None:
         sizes = [math.hypot(one.out_std or 0.0, one.out_mean or 0.0) for one in readings(record, name)]
         if len(sizes) > 1 and sizes[0] > 0:
             grown = max(grown, sizes[-1] / sizes[0])
-    if not faster or grown < GROWS:
-        return None
+    first = max(abs(curve.start), curve.first_scatter, 1.0)
+    if not faster or grown < GROWS or curve.level > -GROWS * first:
+        return None  # a density's logarithm may be negative too, and stays of the order of its start
     return {"mean loss of each quarter": quarters, "outputs have grown": grown, "threshold": GROWS}
 
 

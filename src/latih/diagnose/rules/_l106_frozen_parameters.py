@@ -21,7 +21,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     Symptom: `requires_grad` is False. Second signal: the frozen weights are still what an initialisation draws,
     independent values of one uniform or normal law with rows and columns of equal size, which training destroys soon
     (Kolmogorov and Smirnov's test of the law, a test of the rows' and columns' mean squares). A frozen body that was
-    trained passes. Random features are a method too: a run that learns well with them gets an info.
+    trained passes, and so does one in which a frozen norm has seen batches before. Random features are a method too: a
+    run that learns well with them gets an info.
     """
     if not record.parameters:
         return NotApplicable("the parameters were not seen")
@@ -31,10 +32,12 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     total = sum(math.prod(one.shape) for one in record.parameters)
     told = [one for one in frozen if one.fresh is not None]
     random = [one for one in told if one.fresh]
+    names = {one.name for one in frozen}
     known = sum(math.prod(one.shape) for one in told)
     fresh = sum(math.prod(one.shape) for one in random)
     part = sum(math.prod(one.shape) for one in frozen) / max(total, 1)
-    grave = bool(random) and fresh >= SHARE * known and fresh >= PART * total and not learns_well(record)
+    used = any(norm.tracks and not norm.untouched and f"{norm.name}.weight" in names for norm in record.norms)
+    grave = bool(random) and not used and fresh >= SHARE * known and fresh >= PART * total and not learns_well(record)
     evidence = {
         "frozen": [one.name for one in frozen][:20],
         "share of all weights": part,

@@ -22,6 +22,8 @@ HALF = 0.5
 _BOUNDED = ("sigmoid", "tanh", "hardtanh", "hardsigmoid", "softsign")
 _SQUARED = ("mse", "mae", "huber", "smooth_l1")
 _EARLY = 2
+LATER = 0.6
+"""Weight of units that were not saturated when training began: what drove them there says more."""
 
 
 def judge(record: Record) -> list[Finding] | NotApplicable:
@@ -69,7 +71,7 @@ def _hidden(record: Record, links: list[Link]) -> list[Finding]:
     cures = ("standardise_inputs", "reinitialise", "insert_norm", "swap_activation")
     # units that the training has saturated, or that raw inputs did, have a cause that is worth saying first
     began = _from_the_start(record, worst.layer.name) > MOST
-    weight = 1.5 * (CONSEQUENCE if raw_inputs(record) or not began else 1.0)
+    weight = 1.5 * (CONSEQUENCE if raw_inputs(record) else 1.0) if began else LATER
     return [_finding(worst, evidence, why, advice, cures, weight)]
 
 

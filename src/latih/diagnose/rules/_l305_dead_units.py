@@ -8,7 +8,7 @@ from latih.watch import Record
 
 from .._base import Finding, NotApplicable, Rule
 from .._chain import CONSEQUENCE, Link, chain, raw_inputs
-from .._stuck import stuck
+from .._stuck import BLANK, last_spread, stuck
 
 MOST = 0.5
 """Share of a layer's units."""
@@ -44,7 +44,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     if not dying:
         return []
     worst = max(dying, key=lambda one: one.reading.dead or 0.0)
-    second = stuck(record) or _closed(worst)
+    second = stuck(record) or _closed(record, worst)
     if second is None:
         return []
     share = worst.reading.dead or 0.0
@@ -63,9 +63,11 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     return [Finding("L305", "dead-units", "error", worst.layer.name, evidence, why, advice, cures, weight)]
 
 
-def _closed(link: Link) -> dict[str, Any] | None:
-    """Nothing comes through this layer, and nothing goes back."""
-    reading = link.reading
+def _closed(record: Record, link: Link) -> dict[str, Any] | None:
+    """Nothing comes through this layer, nothing goes back, and nothing passes beside it."""
+    reading, spread = link.reading, last_spread(record, record.samples[-1].readings)
+    if spread is not None and spread >= BLANK:
+        return None
     if (reading.dead or 0.0) < 1.0 or reading.zeros != 1.0 or reading.weight_grad:
         return None
     return {"signal": 0.0, "weight_gradient": 0.0}

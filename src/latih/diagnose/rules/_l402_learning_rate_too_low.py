@@ -34,7 +34,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
         return NotApplicable("no update was sampled")
     if len(curve) < 2 * ENOUGH:
         return NotApplicable(f"fewer than {2 * ENOUGH} updates")
-    if found := _faded(record, curve):
+    if found := _faded(record, curve, movement):
         return [found]
     if _warms_up(record):
         return NotApplicable("the learning rate is still warming up")
@@ -80,12 +80,14 @@ def _warms_up(record: Record) -> bool:
     return record.updates < 200
 
 
-def _faded(record: Record, curve: Curve) -> Finding | None:
+def _faded(record: Record, curve: Curve, movement: Movement) -> Finding | None:
     """The rate was alive once, the loss fell, and then the rate was over."""
     if not record.rates:
         return None
     peak, now = max(rate for _, rate in record.rates), record.rates[-1][1]
     if peak == 0:
+        if movement.peak > 0:
+            return None  # another group moves: this one waits for its turn
         return _finding({"learning rate": 0.0}, "The learning rate is 0.", "Set lr, and look at the schedule.", 1.0)
     since = next((step for step, rate in record.rates if rate < _DEAD_RATE * peak), None)
     later = [rate for step, rate in record.rates if since is not None and step > since]

@@ -11,6 +11,8 @@ from .._progress import ENOUGH, Curve
 _CHANCE = 5.0
 _PATIENCE = 200
 _SAMPLES = 5
+_LITTLE = 0.03
+"""Share of the constant's loss that may be gone in the last half: noisy targets leave more to learn than it seems."""
 
 
 def judge(record: Record) -> list[Finding] | NotApplicable:
@@ -33,7 +35,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
         return NotApplicable(f"fewer than {ENOUGH} updates")
     travelled = movement.travelled(record.updates)
     flat = curve.learns is False and abs(curve.trend) < 2 and curve.falling < 3
-    if not flat or len(curve) < _PATIENCE or travelled < _CHANCE:
+    little = curve.gain_at(float(curve.blocks[len(curve.blocks) // 2 :].mean()))
+    if not flat or len(curve) < _PATIENCE or travelled < _CHANCE or (little or 0.0) > _LITTLE:
         return []
     return [
         Finding(

@@ -13,6 +13,8 @@ _ENOUGH = 5
 _LATER = 3
 _SURE = 2.0
 _LOST = 0.2
+_VALUES = ("mse", "mae", "huber", "smooth_l1")
+"""Losses that do not rise by growing surer of what is right."""
 _LOWER_IS_BETTER = ("loss", "error", "mse", "mae", "rmse", "nll", "perplexity", "cer", "wer", "distance")
 
 
@@ -21,7 +23,9 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
 
     One evaluation that is worse than the last says nothing, so all after the best count: at least three, with a rising
     trend (Kendall's z > 2, or four in a row), and by their median worse than the best by more than four times the
-    scatter of neighbouring evaluations. Second signal: the training loss now is surely below what it was at the best.
+    scatter of neighbouring evaluations, as the best is better than the first: who has won nothing loses nothing. A
+    metric alone only wavers while the validation loss, where it is told, holds. Second signal: the training loss now is
+    surely below what it was at the best.
 
     A warning where more than a fifth of what validation had won is lost again, by the metric if one is logged beside
     the loss (the loss of a classifier that gets surer of itself rises while its accuracy still improves); info below.
@@ -33,16 +37,17 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     if not series:
         return NotApplicable(f"fewer than {_ENOUGH} validation results: tell them with w.log(loss=...)")
     found: dict[str, tuple[float, dict]] = {}
+    curve = Curve.of(record)
     for name, (steps, values) in series.items():
-        worse = _worse(steps, values, record)
+        worse = _worse(steps, values, record, curve.baseline if name == "loss" else None)
         if worse:
             found[name] = worse
-    if not found:
-        return []
+    if not found or ("loss" in series and "loss" not in found):
+        return []  # where the validation loss holds, a metric only wavers
     metrics = [name for name in series if name != "loss"]
     name = next((one for one in found if one != "loss"), next(iter(found)))
     lost, evidence = found[name]
-    decisive = name != "loss" or not metrics
+    decisive = name != "loss" or not metrics or record.loss.kind in _VALUES
     severity: Severity = "warning" if decisive and lost > _LOST else "info"
     return [
         Finding(
@@ -73,7 +78,7 @@ def _series(record: Record) -> dict[str, tuple[list[int], np.ndarray]]:
     return {name: (steps, np.array(values)) for name, (steps, values) in found.items() if len(values) >= _ENOUGH}
 
 
-def _worse(steps: list[int], values: np.ndarray, record: Record) -> tuple[float, dict] | None:
+def _worse(steps: list[int], values: np.ndarray, record: Record, baseline: float | None) -> tuple[float, dict] | None:
     # a single lucky evaluation is no turning point: the best of three neighbours' medians is
     smooth = np.array([np.median(values[max(place - 1, 0) : place + 2]) for place in range(len(values))])
     best = int(smooth.argmin())
@@ -82,9 +87,9 @@ def _worse(steps: list[int], values: np.ndarray, record: Record) -> tuple[float,
         return None
     scatter = float(np.median(np.abs(np.diff(values, 2)))) / 0.6745 / np.sqrt(6)
     now = float(np.median(later[-3:]))
-    rise, won = now - float(smooth[best]), float(np.median(values[:1]) - smooth[best])
+    rise, won = now - float(smooth[best]), max(float(values[0]), baseline or -np.inf) - float(smooth[best])
     rising = kendall(values[best:]) > _SURE or (len(later) <= 4 and bool((np.diff(values[best:]) > 0).all()))
-    if rise <= 4 * scatter or not rising or not _still_falls(record, steps[best]):
+    if min(rise, won) <= 4 * scatter or not rising or not _still_falls(record, steps[best]):
         return None
     lost = rise / max(won, 1e-12 + 0.1 * abs(float(smooth[best])))
     return lost, {
