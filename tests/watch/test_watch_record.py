@@ -92,3 +92,20 @@ def test_truth_values_as_targets_are_kept(tmp_path):
 class BoolLoss(nn.Module):
     def forward(self, output, target):
         return F.softplus(torch.where(target, -output, output)).mean()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("place", ["inputs", "targets"])
+def test_a_record_of_data_that_are_not_finite_is_read_back(tmp_path, bad, place):
+    torch.manual_seed(0)
+    model = nn.Linear(4, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    data = {"inputs": torch.randn(16, 4), "targets": torch.randn(16, 3)}
+    data[place][2, 1] = bad
+    with watch(model, optimizer=optimizer) as w:
+        for _ in range(3):
+            optimizer.zero_grad()
+            F.mse_loss(model(data["inputs"]), data["targets"]).backward()
+            optimizer.step()
+    w.record.save(tmp_path / "record.jsonl")
+    assert Record.load(tmp_path / "record.jsonl").updates == 3

@@ -28,7 +28,10 @@ def batch_of(node: Any, target: Tensor) -> Batch | None:
     target = target.detach()[: max(_MOST_VALUES // max(target[0].numel(), 1), 1)]
     labels = _labels(answer, target)
     if labels is None:
-        rows = target.float().reshape(len(target), -1).mean(1)
+        rows = target.double().reshape(len(target), -1).mean(1)
+        rows = rows[rows.isfinite()]  # a file holds no NaN; `Values.non_finite` counts them
+        if not len(rows):
+            return None
         spread = float(rows.std(correction=0)) if len(rows) > 1 else 0.0
         return Batch(size=len(target), mean=float(rows.mean()), std=spread)
     classes, counts = labels.unique(return_counts=True)

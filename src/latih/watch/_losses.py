@@ -140,7 +140,7 @@ class LossReader:
                 targets = targets[targets != self._ignored]
             if targets.is_floating_point() and targets.shape[1] > 1:
                 sums = targets.double().sum(1)
-                facts.target_sums = float(sums.min()), float(sums.max())
+                facts.target_sums = (float(sums.min()), float(sums.max())) if bool(sums.isfinite().all()) else None
             facts.weighted = self._weights is not None
             facts.baseline = best_constant(facts.kind, targets, self._weights)
             if facts.reduction == "sum" and facts.baseline is not None:
