@@ -50,7 +50,7 @@ def test_a_body_that_was_trained_is_told_from_one_that_was_not():
         body.requires_grad_(False)
         optimizer = torch.optim.SGD(head.parameters(), lr=1e-6)
         with latih.watch(net := nn.Sequential(body, head), optimizer=optimizer) as w:
-            for _ in range(30):
+            for _ in range(100):
                 optimizer.zero_grad()
                 nn.functional.cross_entropy(net(x), y).backward()
                 optimizer.step()

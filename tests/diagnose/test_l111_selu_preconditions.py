@@ -22,7 +22,11 @@ def test_weights_that_are_not_lecun_s_and_a_signal_that_grows_are_found():
 def test_conditions_without_consequence_are_an_info():
     assert RULE.judge(net(gain=1.4))[0].severity == "info"
     assert RULE.judge(net(LEARNT, gain=1.4, last=6.0))[0].severity == "info"
-    assert RULE.judge(net(dropout=0.1))[0].severity == "info"
+    assert RULE.judge(net(LEARNT, dropout=0.1))[0].severity == "info"
+
+
+def test_plain_dropout_is_a_warning_once_a_hundred_updates_have_brought_little():
+    assert RULE.judge(net(dropout=0.1))[0].severity == "warning"
 
 
 def test_conditions_that_are_met_pass():

@@ -37,6 +37,15 @@ def test_sorted_values_are_an_info():
     assert RULE.judge(valued(0.1 * np.random.default_rng(0).standard_normal(10), 1.0)) == []
 
 
+def test_sorted_values_with_which_the_loss_swings_are_a_warning():
+    seen = valued(np.arange(10), 0.3)
+    seen.losses = [float(one) for one in 1 + 0.9 * np.sin(np.arange(240) / 12)]
+    seen.loss.baseline, seen.loss.floor = 1.5, 0.0
+    (found,) = RULE.judge(seen)
+    assert found.severity == "warning"
+    assert found.evidence["rises of the loss"] >= 2
+
+
 def test_a_check_of_the_whole_data_is_an_info():
     seen = record([])
     seen.probes = Probes(order=1e-12)

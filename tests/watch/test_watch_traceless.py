@@ -293,3 +293,21 @@ def test_a_frozen_model_and_a_batch_of_one_are_no_trouble():
     with watch(model) as w:
         model(torch.randn(2, 4))
     assert (w.record.updates, w.record.notes) == (0, [])
+
+
+def test_a_copy_that_is_made_inside_the_block_is_not_watched(tmp_path):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    x, y = torch.randn(16, 4), torch.randint(2, (16,))
+    with watch(model, optimizer=optimizer) as w:
+        for _ in range(12):
+            average, twin = copy.deepcopy(model), copy.deepcopy(optimizer)
+            F.cross_entropy(average(x), y).backward()  # a teacher, say: none of the watched model's business
+            twin.step()
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+        torch.save(model, tmp_path / "model.pt")
+    assert w.record.updates == len(w.record.losses) == 12
+    assert w.record.notes == []

@@ -88,9 +88,10 @@ def examine(
             except InputError:
                 raise
             except Exception:
-                if not _has_hooks(model):
-                    raise
-                return _record(Stage(model, loss, live), parts, train)  # a model that needs its own hooks
+                if _has_hooks(model):  # it may need its own hooks
+                    return _record(Stage(model, loss, live), parts, train)
+                # a loss may read what the model keeps of its last pass, which a copy keeps for itself
+                return _record(Stage(model, loss, live, copied=False), parts, train)
         except InputError:
             raise
         except Exception as error:

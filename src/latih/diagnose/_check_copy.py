@@ -20,11 +20,17 @@ class Stage:
     """Where the experiments of a check take place; the user's own model only where it cannot be copied."""
 
     def __init__(
-        self, model: nn.Module, loss: Callable[[Any, Any], Tensor], optimizer: torch.optim.Optimizer | None
+        self,
+        model: nn.Module,
+        loss: Callable[[Any, Any], Tensor],
+        optimizer: torch.optim.Optimizer | None,
+        copied: bool = True,
     ) -> None:
         self.notes: list[str] = []
         memo: dict[int, Any] = {}
         try:
+            if not copied:
+                raise TypeError("the loss works with the model itself only")
             self.model = copy.deepcopy(model, memo)
             self.loss = copy.deepcopy(loss, memo) if isinstance(loss, nn.Module) else loss
             if _shares(self.model, model):

@@ -13,6 +13,8 @@ EXPLAINS = {
     # a cause -> what is its consequence, and so not worth a warning of its own beside it
     "diverged": ("not-learning",),
     "learning-rate-too-high": ("not-learning", "oscillating-loss", "diverged"),
+    "unshuffled-data": ("oscillating-loss", "learning-rate-too-high", "not-learning"),
+    "constant-inputs": ("dead-units", "not-learning"),
     "missing-zero-grad": (
         "diverged",
         "exploding-gradient",

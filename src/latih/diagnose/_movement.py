@@ -9,6 +9,9 @@ import numpy as np
 
 from latih.watch import Record
 
+_NOTHING = 0.02
+"""Deviation of the first weights times the root of the fan-in (1 is usual), below which they start at nothing."""
+
 
 @dataclass(frozen=True)
 class Movement:
@@ -28,9 +31,10 @@ class Movement:
     @classmethod
     def of(cls, record: Record) -> Movement:
         """From the samples that saw an update."""
-        seen = []
+        seen, grown = [], _from_nothing(record)
         for sample in record.samples:
             changes = {one.layer: one.weight_change for one in sample.readings if one.weight_change is not None}
+            changes = {layer: change for layer, change in changes.items() if layer not in grown}
             moving = {layer: change for layer, change in changes.items() if change > 0}  # others may be frozen
             if changes:
                 seen.append((sample.step, moving or changes))
@@ -70,6 +74,17 @@ class Movement:
                 low, high = np.quantile(np.log10(moving), (0.1, 0.9))
                 decades.append(high - low)
         return float(np.median(decades)) if decades else 0.0
+
+
+def _from_nothing(record: Record) -> set[str]:
+    """Layers that start at about zero: they grow first, and have no length that a step could wipe out."""
+    fans = {layer.name: layer.fan_in for layer in record.layers}
+    first: dict[str, float] = {}
+    for sample in record.samples:
+        for one in sample.readings:
+            if one.weight_std is not None:
+                first.setdefault(one.layer, one.weight_std)
+    return {layer for layer, size in first.items() if size * max(fans.get(layer, 1), 1) ** 0.5 < _NOTHING}
 
 
 def _grown(record: Record) -> float:

@@ -22,6 +22,8 @@ _CLASSES, _VALUES = 3.0, 30.0
 """How far above its start a loss of classes, or any other, has left it."""
 _PLAIN = frozenset(("log_softmax", "mean", "sum", "sub", "pow", "abs"))
 """Ops of a loss beside its own name that leave the best constant output what it is."""
+_SCALES = frozenset(("mul", "div", "exp", "log"))
+"""Ops behind which a loss is not of the size that its kind has; what a constant reaches is then not known."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,9 @@ class Curve:
         losses = tuple(loss for loss in record.losses if loss is not None and math.isfinite(loss))
         others = set(record.loss.ops) - _PLAIN - {record.loss.kind}
         named = {"nll"} if record.loss.kind == "cross_entropy" else set()
-        return cls(losses, record.loss.baseline, record.loss.floor, not others - named, record.loss.kind)
+        exact = not others - named
+        scaled = not _SCALES.isdisjoint(others)
+        return cls(losses, None if scaled else record.loss.baseline, record.loss.floor, exact, record.loss.kind)
 
     def __len__(self) -> int:
         return len(self.losses)

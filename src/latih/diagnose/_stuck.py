@@ -60,13 +60,13 @@ def far(record: Record, after: int = ENOUGH) -> dict[str, Any] | None:
 
     On a batch: after the user's own optimizer tried.
     """
+    curve = Curve.of(record)
     baseline, floor = record.loss.baseline, record.loss.floor
-    if baseline is None or floor is None or not baseline > floor:
+    if baseline is None or floor is None or not baseline > floor or not (curve.exact or record.probes is not None):
         return None
     if record.probes is not None:
         level = lowest(record.probes.fit) if record.probes.fit else record.probes.start_loss
     else:
-        curve = Curve.of(record)
         level = curve.level if len(curve) >= after else None
     if level is None or level - floor < FAR * (baseline - floor):
         return None

@@ -27,6 +27,8 @@ _TARGETS = {
     "BinaryCrossEntropyWithLogitsBackward0": ("bce_with_logits", "_saved_target"),
 }
 _NOT_NEGATIVE = frozenset(kind for kind, _ in _TARGETS.values()) | {"cross_entropy", "mae"}
+_RESCALES = frozenset(("mul", "div", "exp", "log"))
+"""Ops that take a loss away from the size that its kind has."""
 _NAMES = 2**31
 _READS = 3
 """Samples after which the loss is known."""
@@ -142,7 +144,8 @@ class LossReader:
                 sums = targets.double().sum(1)
                 facts.target_sums = (float(sums.min()), float(sums.max())) if bool(sums.isfinite().all()) else None
             facts.weighted = self._weights is not None
-            facts.baseline = best_constant(facts.kind, targets, self._weights)
+            if _RESCALES.isdisjoint(facts.ops):  # else nobody knows what it is of this loss
+                facts.baseline = best_constant(facts.kind, targets, self._weights)
             if facts.reduction == "sum" and facts.baseline is not None:
                 facts.baseline *= math.prod(self._shape)
         facts.floor = 0.0 if facts.kind in _NOT_NEGATIVE else None

@@ -26,6 +26,8 @@ from ._values import values_of
 _EXAMPLES = 32
 """On which the structure is read."""
 
+_DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
+
 
 class Structure:
     """Fills the record's facts about the model, and says what a sample looks at."""
@@ -76,7 +78,7 @@ class Structure:
         record.norms = norms_of(model, record.layers, sizes, self._modes)
         if inputs is not None:
             self._ask_for_company(model, inputs)
-        record.dropout = max((one.p for one in model.modules() if isinstance(one, nn.Dropout)), default=0.0)
+        record.dropout = max((one.p for one in model.modules() if isinstance(one, _DROPOUT)), default=0.0)
         record.optimizer, record.training = optimizer_of(self.optimizer), model.training
         first = next((one for one in tensors(inputs) if one.dim()), None)
         if first is not None:

@@ -14,6 +14,7 @@ from latih._checks import InputError
 from latih.tape import unwrap
 
 from ._guard import Guard, guarded
+from ._hook import Hook
 from ._intercept import listening
 from ._look import Look
 from ._loop import Loop
@@ -90,10 +91,10 @@ class Watching:
         self._sees_every_batch = optimizer is None or on_cpu
         hooks: list[Any] = []
         if self._sees_every_batch:
-            hooks.append(self.model.register_forward_pre_hook(loop.before_forward, with_kwargs=True))
+            hooks.append(self.model.register_forward_pre_hook(Hook(loop.before_forward), with_kwargs=True))
         if optimizer is not None:
-            hooks.append(optimizer.register_step_pre_hook(loop.before_step))
-            hooks.append(optimizer.register_step_post_hook(loop.after_step))
+            hooks.append(optimizer.register_step_pre_hook(Hook(loop.before_step)))
+            hooks.append(optimizer.register_step_post_hook(Hook(loop.after_step)))
         else:
             hooks.append(register_optimizer_step_post_hook(loop.after_any_step))
         return hooks
@@ -103,10 +104,11 @@ class Watching:
         """Put in the hooks that only samples need, or take them out."""
         if due and not self._armed:
             if not self._sees_every_batch:
-                self._armed.append(self.model.register_forward_pre_hook(self._loop.before_forward, with_kwargs=True))
-            self._armed.append(self.model.register_forward_hook(self._loop.after_forward, always_call=True))
+                before = Hook(self._loop.before_forward)
+                self._armed.append(self.model.register_forward_pre_hook(before, with_kwargs=True))
+            self._armed.append(self.model.register_forward_hook(Hook(self._loop.after_forward), always_call=True))
             if isinstance(self.loss, nn.Module):
-                self._armed.append(self.loss.register_forward_hook(self._loss_seen))
+                self._armed.append(self.loss.register_forward_hook(Hook(self._loss_seen)))
         elif not due:
             self._disarm()
 

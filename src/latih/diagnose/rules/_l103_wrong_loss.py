@@ -20,6 +20,8 @@ _VALUES = frozenset(("mse", "mae", "huber", "smooth_l1"))
 GROWS = 10.0
 """Times its first size that the head's output has reached where a loss falls without end."""
 MOST_CLASSES = 20
+_DIVIDED = 8.0
+_LITTLE = 0.2
 _STEPS = 12
 
 
@@ -87,6 +89,16 @@ def _cases(record: Record) -> Iterator[tuple[Any, dict[str, Any], str, str, floa
             "Average instead: reduction='mean'  # or divide lr by the batch size",
             2.0,
         )
+    shrunk = _shrunk(record)
+    if shrunk is not None and fails_slowly(record) and not _adaptive(record):
+        yield (
+            "warning",
+            shrunk,
+            f"The loss is divided by {shrunk['divided by']:.3g} beyond its mean, so are its gradients, and steps are "
+            "as much too short.",
+            "Take the mean once: reduction='mean', and no division by the batch or the classes after it",
+            2.0,
+        )
     targets = loss.targets
     if targets is not None and loss.kind in _VALUES and targets.distinct is not None and _one_output(record):
         labels = 3 <= targets.distinct <= MOST_CLASSES and targets.low == 0 and targets.high == targets.distinct - 1
@@ -101,6 +113,22 @@ def _cases(record: Record) -> Iterator[tuple[Any, dict[str, Any], str, str, floa
                 f"If they are classes: nn.Linear(..., {targets.distinct}) and torch.nn.CrossEntropyLoss()",
                 1.0,
             )
+
+
+def _shrunk(record: Record) -> dict[str, Any] | None:
+    """A loss that is a small part of what its kind is at the start, because it was divided again."""
+    loss = record.loss
+    first = next((one for one in record.losses if one is not None), None)
+    if loss.kind != "cross_entropy" or not {"div", "mul"} & set(loss.ops) or not first or first <= 0:
+        return None
+    usual = math.log(max(loss.class_count or len(loss.classes), 2))
+    return {"divided by": usual / first, "threshold": _DIVIDED} if usual / first > _DIVIDED else None
+
+
+def fails_slowly(record: Record) -> bool:
+    """Four dozen updates, and less than a tenth of the first loss is gone."""
+    curve = Curve.of(record)
+    return len(curve) >= 2 * ENOUGH and curve.level > (1 - _LITTLE) * curve.start
 
 
 def _falls_without_end(record: Record, curve: Curve) -> dict[str, Any] | None:

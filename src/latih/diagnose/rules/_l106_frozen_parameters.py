@@ -7,6 +7,7 @@ import math
 from latih.watch import Record
 
 from .._base import Finding, NotApplicable, Rule
+from .._progress import ENOUGH
 from .._trouble import learns_well, trouble
 
 SHARE = 0.5
@@ -37,7 +38,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     fresh = sum(math.prod(one.shape) for one in random)
     part = sum(math.prod(one.shape) for one in frozen) / max(total, 1)
     used = any(norm.tracks and not norm.untouched and f"{norm.name}.weight" in names for norm in record.norms)
-    grave = bool(random) and not used and fresh >= SHARE * known and fresh >= PART * total and not learns_well(record)
+    grave = bool(random) and not used and fresh >= SHARE * known and fresh >= PART * total and _suffers(record)
     evidence = {
         "frozen": [one.name for one in frozen][:20],
         "share of all weights": part,
@@ -60,6 +61,13 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
             weight=2.5 if grave else 0.5,
         )
     ]
+
+
+def _suffers(record: Record) -> bool:
+    """Trouble now, or after a hundred updates still not learned well."""
+    if trouble(record) is not None:
+        return True
+    return len(record.losses) >= 4 * ENOUGH and not learns_well(record)
 
 
 RULE = Rule("L106", "frozen-parameters", judge)

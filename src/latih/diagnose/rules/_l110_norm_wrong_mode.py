@@ -14,6 +14,7 @@ SLOW = 1e-3
 """Momentum up to which running statistics keep half of what they began with for 693 batches or more."""
 FAST = 0.9
 """Momentum from which they are those of the last batch alone."""
+_SAMPLES = 3
 GAP = 0.5
 """Difference of training-mode and evaluation-mode outputs, in deviations of the output."""
 
@@ -23,6 +24,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
 
     - Evaluation mode while training, with running statistics still at mean 0 and variance 1: it normalises nothing, and
       deviates from what it was put in for. With statistics of an earlier training it is pinned on purpose: silent.
+    - The whole model in evaluation mode at most of the sampled updates after the first.
     - Running statistics that keep (1 - momentum)^t of their first value after t batches: at a momentum of 0 they
       never move, up to 0.001 half of 0 and 1 is left after 693 batches. In torch `momentum` is the share of the *new*
       batch, elsewhere that of the old. Only if they began untouched.
@@ -35,7 +37,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     norms = [one for one in record.norms if one.kind == "batch_norm"]
     if not norms:
         return NotApplicable("there is no batch norm")
-    found = next(_cases(norms, record), None)
+    found = next(_asleep(norms, record), None) or next(_cases(norms, record), None)
     if found is None:
         return []
     severity, norm, evidence, why, advice = found
@@ -57,6 +59,22 @@ def _dependent(record: Record) -> Finding:
         ("train_mode",),
         weight=2.5,
     )
+
+
+def _asleep(norms: list[Norm], record: Record) -> Iterator[tuple[Any, Norm, dict[str, Any], str, str]]:
+    """The whole model is in evaluation mode at most updates, and was not trained before."""
+    later = [one for one in record.samples if one.step > 0]
+    asleep = sum(not one.training for one in later)
+    new = [one for one in norms if one.tracks and one.untouched and not one.pinned]
+    if len(later) >= _SAMPLES and asleep > len(later) / 2 and new:
+        yield (
+            "warning",
+            new[0],
+            {"updates seen in evaluation mode": asleep, "of": len(later)},
+            "The model is in evaluation mode while it is trained: batch norm does not normalise by its batch, and its "
+            "statistics stand still.",
+            "model.train()  # at the beginning of every epoch: validation leaves it in eval()",
+        )
 
 
 def _cases(norms: list[Norm], record: Record) -> Iterator[tuple[Any, Norm, dict[str, Any], str, str]]:

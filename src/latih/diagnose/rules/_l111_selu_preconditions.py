@@ -8,6 +8,7 @@ from typing import Any
 from latih.watch import Layer, Record
 
 from .._base import Finding, NotApplicable, Rule
+from .._progress import ENOUGH, Curve
 from .._trouble import learns_well, trouble
 from .._wiring import first_layers, first_reading, seen_scale
 
@@ -15,6 +16,8 @@ RATIO = (0.8, 1.25)
 """Deviation of the weights, times sqrt(fan_in), that counts as LeCun's initialisation."""
 KEPT = (0.5, 2.0)
 """Deviation of the signal around its fixed point of 1 that SELU's own contraction brings back."""
+
+_HALF = 0.5
 
 
 def judge(record: Record) -> list[Finding] | NotApplicable:
@@ -24,7 +27,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     fixed point at (0, 1). Other variances move or remove it, skips add variance at every sum, plain dropout
     changes both moments (alpha dropout does not), and inputs must begin near it. Each unmet condition is an info; a
     warning needs the consequence too: the deviation of the last SELU's output has left [0.5, 2] at the first samples,
-    and the run does not learn well.
+    and the run does not learn well; or, with plain dropout, less than half was learned in a hundred updates.
     """
     selus = [layer for layer in record.layers if layer.activation == "selu"]
     if len(selus) < 2:
@@ -35,7 +38,9 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     first = first_reading(record, selus[-1].name)
     last = first.std if first is not None else None
     drifts = last is not None and not KEPT[0] <= last <= KEPT[1]
-    grave = drifts and not learns_well(record)
+    curve = Curve.of(record)
+    behind = record.dropout > 0 and len(curve) >= 4 * ENOUGH and curve.gain is not None and curve.gain < _HALF
+    grave = (drifts or behind) and not learns_well(record)
     evidence = unmet | {"deviation after the last SELU": last, "fixed point": 1.0, "kept within": KEPT}
     return [
         Finding(

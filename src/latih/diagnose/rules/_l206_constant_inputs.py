@@ -11,10 +11,12 @@ from latih.watch import Record
 
 from .._base import Finding, NotApplicable, Rule
 from .._trouble import trouble
-from .._wiring import first_layers, seen_scale
+from .._wiring import first_layers, first_reading, seen_scale
 
 FAINT = 0.01
 """Variation over examples, where the first layer is made for 1."""
+_FROM_BIAS = 0.05
+"""Deviation over examples, of that over everything, below which units differ by their bias alone."""
 SAME = 0.02
 """Share of examples that differ from the first."""
 
@@ -61,7 +63,12 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
 def _normed(record: Record, variation: float) -> bool:
     """The first layer sees more than that: there is a norm, or a scaling, in front."""
     assert record.inputs is not None
-    scales = [scale for layer in first_layers(record) if (scale := seen_scale(layer, record)) is not None]
+    scales = []
+    for layer in first_layers(record):
+        scale, reading = seen_scale(layer, record), first_reading(record, layer.name)
+        if scale is not None:  # what units differ by without any example is their bias
+            spread = 1.0 if reading is None or reading.alive_spread is None else reading.alive_spread
+            scales.append(scale * (spread if spread < _FROM_BIAS else 1.0))
     return bool(scales) and max(scales) > 10 * math.hypot(record.inputs.mean, record.inputs.std) + 10 * variation
 
 

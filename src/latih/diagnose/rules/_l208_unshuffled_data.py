@@ -10,6 +10,8 @@ import numpy as np
 from latih.watch import Batch, Record
 
 from .._base import Finding, NotApplicable, Rule, Severity
+from .._progress import ENOUGH, Curve, swings
+from .._trouble import trouble
 
 PURE = 0.5
 """Entropy within batches over that of all together."""
@@ -30,9 +32,9 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     forget the ones that are away. Symptom, over the sampled batches: classes within a batch are mixed less than half
     as much as altogether (mean entropy within over the pooled one; for values, half of the variance lies between
     batches). Second signal: chi-squared of the table (batches x classes), or the between-batch variance, lies 8
-    standard errors above what shuffling gives. Sequences whose targets are neighbours in time, and batches that a
-    loss wants in pairs, may be meant: values are an info. The first sampled batches lie close together, so it takes
-    some batches of a run until the order shows.
+    standard errors above what shuffling gives. Sequences whose targets are neighbours in time, and batches that a loss
+    wants in pairs, may be meant: values are an info while the loss does not swing with them. The first sampled batches
+    lie close together, so it takes some batches of a run until the order shows.
     """
     order = record.probes.order if record.probes is not None else None
     if order is not None and order < RANDOM and not record.losses:
@@ -49,7 +51,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     apart, errors = _of_values(batches)
     if apart > APART and errors > SURE:
         evidence = {"variance between batches": apart, "threshold": APART}
-        return [_finding("info", evidence | {"standard errors": errors, "threshold of those": SURE})]
+        evidence |= {"standard errors": errors, "threshold of those": SURE} | (_suffers(record) or {})
+        return [_finding("warning" if _suffers(record) else "info", evidence)]
     return []
 
 
@@ -65,6 +68,16 @@ def _finding(severity: Severity, evidence: dict[str, Any]) -> Finding:
         ("shuffle",),
         weight=2.2,
     )
+
+
+def _suffers(record: Record) -> dict[str, Any] | None:
+    """A loss that goes up and down with what the batches hold, or that is not below the best constant's."""
+    curve = Curve.of(record)
+    if len(curve) < 2 * ENOUGH:
+        return None
+    if swings(curve) or curve.rises >= 2:
+        return {"rises of the loss": curve.rises}
+    return trouble(record)
 
 
 def _of_classes(batches: list[Batch]) -> tuple[float | None, float]:

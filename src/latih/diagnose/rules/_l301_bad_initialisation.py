@@ -9,6 +9,7 @@ from latih.watch import Record
 
 from .._base import Finding, NotApplicable, Rule
 from .._chain import Link, chain
+from .._starts import embedded, nothing, recurrent
 from .._stuck import SOON, far, lost, stuck, unlearned
 
 DRIFT = 2.0
@@ -37,13 +38,19 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     All weights of a layer equal: its units compute the same and get the same gradient, for ever (Goodfellow et al.,
     2016, section 8.4); found where the signal's effective rank is that of one unit.
 
-    Silent on heads (see `loss-at-start`), on zeros at the end of residual branches, behind norms, on embeddings, and
+    Further: a matrix that a recurrent layer applies at every step, three times larger than what keeps its state (1.5
+    times with relu); embeddings of a deviation above ten; factors that both begin at zero.
+
+    Silent on heads (see `loss-at-start`), on zeros at the end of residual branches, behind norms, and
     where the weights were not seen within the first updates.
     """
     if not record.samples or record.samples[0].step > _EARLY:
         return NotApplicable("the weights were not seen at the start")
     start = record.samples[0]
     hidden = [one for one in chain(record, start) if not one.layer.is_head and one.reading.weight_std is not None]
+    found = nothing(record) or recurrent(record, start) or embedded(record, start)
+    if found:
+        return [_found(*found)]
     if not hidden:
         return NotApplicable("no hidden layer was read")
     return _alike(record, hidden) or _small(record, hidden) or _large(record, hidden)
@@ -143,7 +150,10 @@ def _growth(links: list[Link]) -> float:
 
 
 def _finding(link: Link, evidence: dict[str, Any], why: str) -> Finding:
-    where = link.layer.name or link.layer.parameter
+    return _found(link.layer.name or link.layer.parameter, evidence, why)
+
+
+def _found(where: str, evidence: dict[str, Any], why: str) -> Finding:
     return Finding(
         "L301", "bad-initialisation", "error", where, evidence, why, _ADVICE, ("reinitialise", "insert_norm"), 1.8
     )

@@ -37,7 +37,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     (below 1e-10), and the run must not learn, or keep more than half of the best constant output's loss: short memories
     may be all that a task needs.
 
-    Silent inside residual branches, and below four layers in a row.
+    Of residual branches the ends count, which carry the gradient of the stream. Silent below four layers in a row.
     """
     if not record.samples:
         return NotApplicable("no gradients were seen")
@@ -67,7 +67,9 @@ Symptom = tuple[str, dict[str, Any], str, bool]
 
 
 def _through_depth(record: Record, sample: Sample) -> Symptom | None:
-    links = [one for one in chain(record, sample) if not (one.layer.in_residual or one.layer.shared)]
+    # what the end of a branch puts out is added to the stream, so its gradient is the stream's
+    links = [one for one in chain(record, sample) if not one.layer.in_residual or "add" in one.layer.between]
+    links = [one for one in links if not one.layer.shared]
     links = [one for one in links if one.reading.grad_norm is not None and one.reading.grad_norm > 0]
     if len(links) < FEWEST:
         return None

@@ -29,9 +29,9 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     Through depth: where each layer multiplies the gradient by more than 1, a line through the logarithms of its norms
     over depth rises towards the input; 1.5 decades are more than the chance drift of a well drawn net, whose log
     variance spreads by about sqrt(5·depth/width). Through the forward pass: a signal that grows by 1,000 until the
-    output overflows. Through time: the norm of all gradients jumps to 1,000 times its median, as at the cliffs of
-    recurrent networks (Pascanu, Mikolov and Bengio, 2013). The second signal: the loss is lost, stays several times
-    above the best constant's, or does not learn.
+    output overflows, or the loss is several times the best constant's. Through time: the norm of all gradients jumps
+    to 1,000 times its median, as at the cliffs of recurrent networks (Pascanu, Mikolov and Bengio, 2013). The second
+    signal: the loss is lost, stays several times above the best constant's, or does not learn.
 
     Silent where inputs or targets are not finite (`non-finite-data`), and inside residual branches.
     """
@@ -78,7 +78,7 @@ def _forward(record: Record, sample: Sample) -> Symptom | None:
         return None
     origin = record.origin
     lost_inside = origin is not None and origin.layer != "loss" and origin.step <= _EARLY
-    if not lost_inside or sample.step > _EARLY:
+    if sample.step > _EARLY or not (lost_inside or far(record, SOON)):
         return None
     sizes = [one.reading.out_std for one in chain(record, sample) if one.reading.out_std]
     if len(sizes) < 2 or math.log10(max(sizes[1:]) / sizes[0]) < FORWARD:

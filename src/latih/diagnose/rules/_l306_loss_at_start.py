@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
 
 from latih.watch import Record, Values
 
 from .._base import Finding, NotApplicable, Rule, Severity
 from .._chain import CONSEQUENCE, raw_inputs
+from .._progress import ENOUGH, Curve
 from .._stuck import far
 
 WORTH_SAYING = 3.0
 LOGS, SQUARES, DISTANCES = 4.0, 100.0, 10.0
 """Times the best constant output's loss, for log losses, squared errors, and absolute ones."""
+_STILL = 0.1
+"""Share of the constant's loss by which a run must still lie above it after two dozen updates."""
 _LOG_LOSSES = ("cross_entropy", "nll", "binary_cross_entropy", "bce_with_logits")
 
 
@@ -23,8 +29,9 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     deviation s the expected cross-entropy is log C + s²/2 (log-normal mean), so four times log 10 means s = 3.7: the
     head is too loud. A squared error of 100 times the variance means that output and targets are ten deviations
     apart, and Adam walks such a distance in steps of its rate. Until that is over, gradients say nothing about the
-    inputs. A warning needs both: the start, and a loss still three times the constant's after two dozen updates (of
-    the run, or of the user's optimizer on one batch). Above three times at the start, which is soon over, is an info.
+    inputs. A warning needs both: the start, and a loss still a tenth above the constant's after two dozen updates of
+    the run (three times it after those of the user's optimizer on one batch). Above three times at the start, which is
+    soon over, is an info.
 
     Silent where the best constant output's loss is not known.
     """
@@ -36,14 +43,18 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
         start = next((one for one in record.losses[:1] if one is not None and math.isfinite(one)), None)
     if baseline is None or floor is None:
         return NotApplicable("the loss of the best constant output is not known")
-    if start is None or not baseline - floor > 1e-6 * max(abs(start), 1e-30):
+    if record.probes is None and not Curve.of(record).exact:
+        return NotApplicable("the loss has parts of which it is not known what a constant output reaches")
+    if start is None or not baseline - floor > 1e-6 * _unit(record):
         return NotApplicable("the first loss or the best constant's is not a number above its minimum")
-    times = (start - floor) / (baseline - floor)
     kind = record.loss.kind
+    # rare classes make the best constant's loss small, and nobody starts by knowing how rare they are
+    known = math.log(max(record.loss.class_count or len(record.loss.classes), 2)) if kind in _LOG_LOSSES else 0.0
+    times = (start - floor) / max(baseline - floor, known)
     limit = LOGS if kind in _LOG_LOSSES else SQUARES if kind == "mse" else DISTANCES
     if times <= WORTH_SAYING:
         return []
-    second = far(record) if times > limit else None
+    second = (far(record) or _wasted(record)) if times > limit else None
     severity: Severity = "info" if second is None else "warning"
     evidence = {"first_loss": start, "best_constant": baseline, "times": times, "at_most": limit}
     evidence |= {"loss_after": second["loss"]} if second else {}
@@ -60,6 +71,24 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     weight = 0.8 * (CONSEQUENCE if raw_inputs(record) else 1.0)
     head = next((one.name for one in record.layers if one.is_head), "")
     return [Finding("L306", "loss-at-start", severity, head, evidence, why, advice, cures, weight)]
+
+
+def _unit(record: Record) -> float:
+    """The size that losses of this kind have: targets that are all alike leave a constant nothing to lose."""
+    targets = record.loss.targets
+    if record.loss.kind in _LOG_LOSSES or targets is None:
+        return 1.0
+    size = max(abs(targets.mean), targets.std, 1e-30)
+    return size**2 if record.loss.kind == "mse" else size
+
+
+def _wasted(record: Record) -> dict[str, Any] | None:
+    """Two dozen updates, and a constant would still be better."""
+    curve = Curve.of(record)
+    if record.probes is not None or not len(curve) >= ENOUGH or curve.gain is None:
+        return None
+    then = float(np.median(curve.losses[ENOUGH - 8 : ENOUGH]))
+    return {"loss_after": then, "loss": then, "updates": ENOUGH} if curve.gain_at(then) < -_STILL else None  # pyright: ignore
 
 
 def _distance(record: Record) -> str:

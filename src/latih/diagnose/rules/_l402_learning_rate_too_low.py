@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from latih.watch import Record
 
 from .._base import Finding, NotApplicable, Rule
@@ -13,6 +15,8 @@ _TINY = 1e-4
 _DEAD_RATE = 1e-3
 """Share of its peak below which a rate is over; cosine and one-cycle end there, but do not stay."""
 _POOR = 0.1
+_MANY, _WAY, _HALF = 200, 0.3, 0.5
+"""Updates; path of the weights in their own lengths (random ones need about 1); gain."""
 _SOON = 3
 """Times the run so far: learning that takes longer is too slow."""
 
@@ -23,8 +27,9 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     Symptom: |update| / |weight| of the middle layer below 1e-4 all the way (log10 outside [-4, -1]; Karpathy, 2019),
     which needs thousands of updates before random weights have moved by a tenth of their length. Second signal: less
     than a tenth of the constant output's loss is gone and, at the present slope, half of it would take more than three
-    times the updates done so far. Or: the schedule has been below a thousandth of its peak for more than half of the
-    updates although the loss still fell when it got there.
+    times the updates done so far. Or: after 200 updates of an adaptive method the weights have gone less than a third
+    of their length, and the loss falls as fast as at the start. Or: the schedule has been below a thousandth of its
+    peak for more than half of the updates although the loss still fell when it got there.
 
     Silent while the rate warms up (it is short on purpose then; a warm-up of more than 200 updates without any gain, or
     of more than a third of a planned run, is not), and where the loss has been learned.
@@ -40,7 +45,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
         return NotApplicable("the learning rate is still warming up")
     if movement.peak == 0 and any(rate for _, rate in record.rates):
         return []  # nothing moves at all: that is not the rate
-    if movement.now >= _TINY or movement.peak >= 10 * _TINY or not _poor(curve):
+    creeps = _creeps(record, curve, movement)
+    if not creeps and (movement.now >= _TINY or movement.peak >= 10 * _TINY or not _poor(curve)):
         return []
     rate = record.optimizer.lr if record.optimizer else None
     cause = suspect(record) or _small_gradients(record, movement)
@@ -61,6 +67,16 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
             0.5 if cause else 0.9,
         )
     ]
+
+
+def _creeps(record: Record, curve: Curve, movement: Movement) -> bool:
+    """Two hundred updates, a small part of the way, and the loss falls as fast as ever: it has only begun."""
+    if len(curve) < _MANY or curve.gain is None or curve.gain > _HALF or movement.travelled(len(curve)) > _WAY:
+        return False
+    adaptive = record.optimizer is not None and record.optimizer.adaptive
+    thirds = [float(part.mean()) for part in np.array_split(np.array(curve.losses), 3)]
+    steady = thirds[1] - thirds[2] > 0.8 * (thirds[0] - thirds[1]) > 0
+    return adaptive and steady and curve.falling > 3
 
 
 def _poor(curve: Curve) -> bool:

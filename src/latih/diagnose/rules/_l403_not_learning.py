@@ -7,11 +7,15 @@ from latih.watch import Record
 from .._base import Finding, NotApplicable, Rule
 from .._movement import Movement
 from .._progress import ENOUGH, Curve
+from .._stuck import unfit
 
-_CHANCE = 5.0
+_CHANCE = 3.0
 _PATIENCE = 200
 _SAMPLES = 5
-_LITTLE = 0.03
+_NO_BETTER = 0.005
+_RELATED = 1e-3
+"""p-value below which targets surely go with inputs."""
+_LITTLE = 0.05
 """Share of the constant's loss that may be gone in the last half: noisy targets leave more to learn than it seems."""
 
 
@@ -22,11 +26,15 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     together cannot be in a training that works, so five samples are enough.
 
     Else this is the fallback behind every other rule: after 200 updates the loss is what a constant output reaches, it
-    has no trend, and the weights have travelled five times their own length (the sum of |update| / |weight|; nets that
+    has no trend, and the weights have travelled three times their own length (the sum of |update| / |weight|; nets that
     leave a plateau late, as on parity, have done so by about two). Without a known baseline nobody can tell a plateau
     from a floor, so the rule stays silent then.
     """
     curve, movement = Curve.of(record), Movement.of(record)
+    if record.probes is not None and not record.losses:
+        return _unfit(record)
+    if record.updates >= _SAMPLES and not record.losses and not _any_gradient(record):
+        return [_no_gradient(record)]
     if not len(movement):
         return NotApplicable("no update was sampled")
     if len(movement) >= _SAMPLES and movement.peak == 0 and _wants_to_move(record):
@@ -34,7 +42,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     if len(curve) < ENOUGH:
         return NotApplicable(f"fewer than {ENOUGH} updates")
     travelled = movement.travelled(record.updates)
-    flat = curve.learns is False and abs(curve.trend) < 2 and curve.falling < 3
+    nothing = curve.learns is False or (curve.gain is not None and curve.gain < _LITTLE)
+    flat = nothing and abs(curve.trend) < 2 and curve.falling < 3
     little = curve.gain_at(float(curve.blocks[len(curve.blocks) // 2 :].mean()))
     if not flat or len(curve) < _PATIENCE or travelled < _CHANCE or (little or 0.0) > _LITTLE:
         return []
@@ -56,6 +65,48 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
             0.3,
         )
     ]
+
+
+def _unfit(record: Record) -> list[Finding]:
+    """Before a run: safe steps on one batch do no better with its inputs than without them."""
+    second, related = unfit(record), record.probes.association if record.probes is not None else None
+    varied = record.inputs is None or record.inputs.varies > 0.5
+    single = len(record.loss.target_shape) < 2 or record.loss.target_shape[1:] == (1,)
+    if second is not None and second["loss_fitted"] < (1 - _NO_BETTER) * second["loss_without_inputs"]:
+        return []
+    if not (single and Curve.of(record).exact) or second is None or related is None or related > _RELATED or not varied:
+        return []
+    return [
+        Finding(
+            "L403",
+            "not-learning",
+            "warning",
+            "",
+            {**second, "p-value of chance": related, "threshold": _RELATED},
+            "Targets go with inputs, and yet one small batch is fitted no better with its inputs than without them.",
+            "Look for where the inputs get lost: w.record.samples[0].readings; a mask, a detach, units that are dead.",
+            ("reinitialise", "insert_norm"),
+            0.3,
+        )
+    ]
+
+
+def _any_gradient(record: Record) -> bool:
+    return any(one.weight_grad for sample in record.samples for one in sample.readings)
+
+
+def _no_gradient(record: Record) -> Finding:
+    return Finding(
+        "L403",
+        "not-learning",
+        "error",
+        "",
+        {"updates": record.updates, "losses that were differentiated": 0},
+        f"optimizer.step() was called {record.updates} times, and no backward pass has reached the model.",
+        "loss = criterion(model(x), y); loss.backward()  # no torch.tensor(loss), .item() or .detach() between",
+        ("register",),
+        0.95,
+    )
 
 
 def _wants_to_move(record: Record) -> bool:

@@ -13,6 +13,8 @@ _ENOUGH = 5
 _LATER = 3
 _SURE = 2.0
 _LOST = 0.2
+_LEARNT, _HELD = 0.95, 0.5
+"""Share of the best constant's loss that is gone in training, and at most held out, where nothing was understood."""
 _VALUES = ("mse", "mae", "huber", "smooth_l1")
 """Losses that do not rise by growing surer of what is right."""
 _LOWER_IS_BETTER = ("loss", "error", "mse", "mae", "rmse", "nll", "perplexity", "cer", "wer", "distance")
@@ -26,6 +28,9 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     scatter of neighbouring evaluations, as the best is better than the first: who has won nothing loses nothing. A
     metric alone only wavers while the validation loss, where it is told, holds. Second signal: the training loss now is
     surely below what it was at the best.
+
+    Also found where it never gets worse because it never was good: in training 95 % of the best constant's loss is gone
+    and held out less than half.
 
     A warning where more than a fifth of what validation had won is lost again, by the metric if one is logged beside
     the loss (the loss of a classifier that gets surer of itself rises while its accuracy still improves); info below.
@@ -43,7 +48,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
         if worse:
             found[name] = worse
     if not found or ("loss" in series and "loss" not in found):
-        return []  # where the validation loss holds, a metric only wavers
+        return _by_heart(record, curve, series)  # where the validation loss holds, a metric only wavers
     metrics = [name for name in series if name != "loss"]
     name = next((one for one in found if one != "loss"), next(iter(found)))
     lost, evidence = found[name]
@@ -59,6 +64,30 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
             f"Validation {name} was best at update {evidence['best at update']} and has lost {lost:.0%} "
             "of its gain since, while the training loss goes on falling.",
             "Keep the best weights and stop there; or weight_decay=0.05 with AdamW, Dropout(0.3), more data.",
+            ("weight_decay", "early_stop"),
+            0.7,
+        )
+    ]
+
+
+def _by_heart(record: Record, curve: Curve, series: dict[str, tuple[list[int], np.ndarray]]) -> list[Finding]:
+    """Of the best constant's loss nearly all is gone in training, and more than half is left on held-out data."""
+    told = series.get("loss")
+    if told is None or curve.gain is None or not curve.exact or curve.gain < _LEARNT or len(told[1]) < _ENOUGH:
+        return []
+    held = max(curve.gain_at(float(one)) or 0.0 for one in told[1][-_LATER:])
+    if held > _HELD:
+        return []
+    return [
+        Finding(
+            "L407",
+            "overfitting",
+            "warning",
+            "",
+            {"gain in training": curve.gain, "threshold of that": _LEARNT, "gain held out": held, "threshold": _HELD},
+            f"In training {curve.gain:.0%} of the best constant's loss is gone, on held-out data {max(held, 0.0):.0%}: "
+            "the examples were learned by heart.",
+            "More data or augmentation; a smaller network, weight_decay=0.05 with AdamW, Dropout(0.3).",
             ("weight_decay", "early_stop"),
             0.7,
         )
@@ -89,7 +118,8 @@ def _worse(steps: list[int], values: np.ndarray, record: Record, baseline: float
     now = float(np.median(later[-3:]))
     rise, won = now - float(smooth[best]), max(float(values[0]), baseline or -np.inf) - float(smooth[best])
     rising = kendall(values[best:]) > _SURE or (len(later) <= 4 and bool((np.diff(values[best:]) > 0).all()))
-    if min(rise, won) <= 4 * scatter or not rising or not _still_falls(record, steps[best]):
+    least = max(4 * scatter, _resolution(values, now))
+    if rise <= least or won <= 4 * scatter or not rising or not _still_falls(record, steps[best]):
         return None
     lost = rise / max(won, 1e-12 + 0.1 * abs(float(smooth[best])))
     return lost, {
@@ -98,6 +128,16 @@ def _worse(steps: list[int], values: np.ndarray, record: Record, baseline: float
         "best at update": steps[best],
         "lost": round(lost, 3),
     }
+
+
+def _resolution(values: np.ndarray, level: float) -> float:
+    """Two standard errors of a share of few examples: the smallest step of an accuracy tells how many there are."""
+    if np.abs(values).max() > 1 or level > 0:
+        return 0.0
+    steps = np.abs(np.diff(np.unique(np.round(values, 9))))
+    grain = float(steps.min()) if len(steps) else 0.0
+    whole = np.abs(values / grain - np.round(values / grain)) if grain > 1e-4 else np.ones(1)
+    return 2 * float(np.sqrt(-level * (1 + level) * grain)) if whole.max() < 1e-3 else 0.0
 
 
 def _still_falls(record: Record, step: int) -> bool:

@@ -61,6 +61,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     ]
 
 
+_CREEPS, _LITTLE = 5e-4, 0.1
 _Found = tuple[str, str, float]
 
 
@@ -105,6 +106,9 @@ def _plain(record: Record, curve: Curve, movement: Movement) -> _Found | None:
     if settings is None or settings.momentum > 0 or len(curve) < _PATIENCE or settings.lr < 1e-3:
         return None
     still = curve.learns is False and curve.falling < 3
+    if movement.now < _CREEPS and movement.travelled(len(curve)) < 0.3 and (curve.gain or 0.0) < _LITTLE:
+        why = "At a usual rate plain SGD has moved the weights by a small part of their length: gradients are small."
+        return why, _ADAM, 0.6
     if not still or not 1e-5 < movement.now < _SLOW or movement.peak > 10 * _SLOW:
         return None
     why = "Plain SGD moves in proportion to the gradient, which is small here: it does not leave the plateau."
