@@ -22,7 +22,7 @@ from latih.diagnose import RULES
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = DOCS / "methods"
-ROOMS = ("tape", "data", "train", "transfer", "watch", "diagnose")
+ROOMS = ("tape", "data", "train", "transfer", "watch", "diagnose", "heal", "heal.lr")
 """Rooms that are no families: they have public names, but no methods."""
 
 _FINDINGS = """# Findings: why a network does not learn

@@ -11,7 +11,7 @@ from latih._notation import FAMILIES, names
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "methods"
-ROOMS = ["tape", "data", "train", "transfer", "watch", "diagnose"]
+ROOMS = ["tape", "data", "train", "transfer", "watch", "diagnose", "heal", "heal.lr"]
 PICTURED = ["init", "activations", "norm", "clip", "optim", "schedules"]
 
 

@@ -16,18 +16,31 @@ from latih._version import __version__
 
 if TYPE_CHECKING:
     from latih.diagnose import check
+    from latih.heal import heal
+    from latih.heal.lr import find_lr
     from latih.init import initialize
     from latih.train import train
     from latih.transfer import fine_tune
     from latih.watch import watch
 
-__all__ = ["InputError", "Recipe", "__version__", "check", "fine_tune", "initialize", "train", "watch"]
+__all__ = [
+    "InputError",
+    "Recipe",
+    "__version__",
+    "check",
+    "find_lr",
+    "fine_tune",
+    "heal",
+    "initialize",
+    "train",
+    "watch",
+]
 
 _ROOMS = (
     *("activations", "clip", "data", "diagnose", "init", "models", "norm", "optim", "report", "schedules", "train"),
-    *("transfer", "watch"),
+    *("heal", "transfer", "watch"),
 )
-_VERBS = {"check": "diagnose", "initialize": "init", "fine_tune": "transfer"}
+_VERBS = {"check": "diagnose", "initialize": "init", "find_lr": "heal.lr", "fine_tune": "transfer"}
 """Verb -> its room, where the room has another name."""
 
 

@@ -14,6 +14,8 @@ from latih._version import __version__
 COMMANDS = {
     "train": "Train a network on data; leaves a run folder.",
     "check": "Say what will keep a network from learning, before it trains.",
+    "heal": "Cure a training that does not learn, and prove the cure.",
+    "lr": "Find the learning rate to train with, tried before it is suggested.",
     "fine-tune": "Reuse a pretrained network for new data, phase by phase.",
     "predict": "Answer for new inputs with a finished run.",
     "export": "Write a finished run as ONNX, checked numerically.",

@@ -55,6 +55,8 @@ class Train:
     """The run folder to write; default: runs/NAME-1, -2, ..."""
     check: bool = True
     """Look for what keeps the network from learning, before and while it trains."""
+    heal: bool = False
+    """Cure the training first, if it does not learn, and train what has been proven to."""
     log: Literal["none", "tensorboard", "wandb"] = "none"
     """Also send each epoch's numbers there; needs the extra latih[log]."""
     resume: bool = False
@@ -97,7 +99,7 @@ def _train(source: Source, asked: Train, folder: Path) -> int:
     for line in describe(*prepared[:2]):
         print(line)
     watching = []
-    if asked.check:
+    if asked.check and not asked.heal:
         before = check_job(asked.settings, prepared)
         if not before.healthy:
             print(before)
@@ -105,7 +107,12 @@ def _train(source: Source, asked: Train, folder: Path) -> int:
     sys.stdout.flush()
     logs = [] if asked.log == "none" else [Log(asked.log, folder)]
     options = Options(folder=folder, resume=asked.resume, callbacks=[Reporter(), *watching, *logs])
-    run = run_job(source, asked.settings, options, prepared)
+    if asked.heal:
+        from latih.heal import train_job
+
+        run = train_job(source, asked.settings, options, prepared, print)
+    else:
+        run = run_job(source, asked.settings, options, prepared)
     if run.interrupted:
         print(f"stopped after {run.summary['updates']} updates; go on with: latih train --out {folder} --resume")
         return 1

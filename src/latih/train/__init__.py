@@ -25,8 +25,10 @@ from ._fit import evaluate as evaluate
 from ._fit import fit as fit
 from ._fit import summarize as summarize
 from ._history import History
+from ._job import Prepared as Prepared
 from ._job import check_job as check_job
 from ._job import describe, prepare, run_job
+from ._job import loss_of as loss_of
 from ._log import Log
 from ._losses import Scaled as Scaled
 from ._losses import loss_function as loss_function

@@ -44,6 +44,8 @@ class Run:
     folder: Path | None = None
     rank: tuple[float, float] | None = None
     """What decided which weights are kept, lower is better: the watched value, and the loss where that is equal."""
+    healing: Any = None
+    """What `latih.heal` found and changed before, where it was asked."""
 
     @property
     def interrupted(self) -> bool:

@@ -64,7 +64,7 @@ def prepare(source: Source, recipe: Recipe, network: nn.Module | None = None) ->
 def run_job(source: Source, recipe: Recipe, options: Options, prepared: Prepared) -> Run:
     """Train what `prepare` made and save the model in the run folder."""
     data, model, card = prepared
-    loss = _loss_of(recipe, data, options.loss)
+    loss = loss_of(recipe, data, options.loss)
     run = fit(Parts(model, data.train, data.valid, loss, data.test, source if card else None), recipe, options)
     if run.folder is not None and not run.interrupted:
         save_weights(run.folder, run.model)
@@ -83,10 +83,11 @@ def check_job(recipe: Recipe, prepared: Prepared) -> Findings:
         batch = next(iter(data.train.batches(permutation(recipe.seed, 0, len(data.train))[:size], size)))
         where = model.to(device)
         pair = (batch.inputs.to(device), batch.targets.to(device))
-        return check(where, pair, _loss_of(recipe, data, None), optimizer=optimizer(where), train=_sample(data))
+        return check(where, pair, loss_of(recipe, data), optimizer=optimizer(where), train=_sample(data))
 
 
-def _loss_of(recipe: Recipe, data: Data, given: str | LossFunction | None) -> LossFunction:
+def loss_of(recipe: Recipe, data: Data, given: str | LossFunction | None = None) -> LossFunction:
+    """The loss that a job is trained with: regression in standard deviations of the targets."""
     loss = loss_function(given or recipe.loss, data.train.targets)
     if data.task == "regression" and given is None:
         return Scaled(loss, data.train.targets.double().std(0, correction=0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ def train(
     recipe: Recipe | None = None,
     optimizer: str | OptimizerSpec | torch.optim.Optimizer | None = None,
     out: str | Path | None = None,
+    heal: bool = False,
     resume: bool = False,
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
@@ -52,6 +54,8 @@ def train(
         recipe: Everything else; see `Recipe`.
         optimizer: Notation, a spec, or a live torch optimizer over the model's parameters; replaces the recipe's.
         out: The run folder to write; None writes nothing.
+        heal: Let `latih.heal` find out first whether the training learns, and train what it makes of it: a copy, which
+            `run.model` is. `run.healing` says what was changed.
         resume: Go on from the newest checkpoint in `out`; exact, but for the order of a DataLoader, which is its own.
         callbacks: Your own `Callback`s.
         progress: A bar on a terminal and one line an epoch, on stderr.
@@ -71,6 +75,8 @@ def train(
         named = model if isinstance(model, str) else "auto"
         source = Source(str(train), named, valid=None if valid is None else str(valid)).resolved()
         prepared = prepare(source, recipe, model if isinstance(model, nn.Module) else None)
+        if heal:
+            return _room().train_job(source, recipe, options, prepared)
         return run_job(source, recipe, options, prepared)
     if not isinstance(model, nn.Module):
         raise InputError(f"train(model={model!r}): arrays need a torch.nn.Module; notation needs data by name or path.")
@@ -80,9 +86,13 @@ def train(
         validation = None if valid is None else as_examples(valid, "valid")
         if recipe.init != "auto":
             init.apply(model, build("init", recipe.init))
-    run = fit(
-        Parts(model, examples, validation, loss_function(loss or recipe.loss, peek_targets(examples))), recipe, options
-    )
+    parts = Parts(model, examples, validation, loss_function(loss or recipe.loss, peek_targets(examples)))
+    run = _room().train_parts(parts, recipe, options) if heal else fit(parts, recipe, options)
     if folder is not None and not run.interrupted:
-        save_weights(folder, model)
+        save_weights(folder, run.model)
     return run
+
+
+def _room() -> Any:
+    # healing stands on training: it is the room above this one, and only asked for here
+    return importlib.import_module("latih.heal")

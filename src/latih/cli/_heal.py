@@ -1,0 +1,64 @@
+"""`latih heal`: find out why a network does not learn, and prove what helps."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from latih._checks import InputError
+from latih._recipe import read_toml
+
+from ._arguments import read
+from ._train import RecipeFlags, SourceFlags
+
+
+@dataclass(frozen=True)
+class Heal:
+    """Check a training, watch it for a few updates, and try the remedies of what is found against it.
+
+    What is kept has been proven on held-out data, in a paired run from the same seed; the rest is only listed.
+    DATA and the flags are those of `latih train`, which with --heal goes on with the cured training.
+
+    Exit code 0: healthy or healed; 1: something is wrong that was not healed.
+    """
+
+    source: SourceFlags = field(default_factory=SourceFlags)
+    settings: RecipeFlags = field(default_factory=RecipeFlags)
+    recipe: Path | None = None
+    """A TOML file with any of these settings, such as the recipe.toml of an earlier run."""
+    budget: float = 0.25
+    """Share of the whole training's examples that all trials together may see."""
+    json: Path | None = None
+    """Also write everything that was found, tried and changed there."""
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command."""
+    asked = read(Heal, words, "heal")
+    if asked.recipe is not None:
+        settings, source, reuse = read_toml(asked.recipe)
+        if reuse is not None:
+            raise InputError(f"{asked.recipe}: it reuses a pretrained network; heal it in Python with latih.heal.")
+        defaults = replace(asked, settings=RecipeFlags(**vars(settings)), source=SourceFlags(**vars(source)))
+        asked = read(Heal, words, "heal", defaults)
+    source = asked.source.resolved()
+    print(f"latih  heals {source.model} on {source.data}", flush=True)
+    import msgspec
+
+    from latih.heal import heal_job
+    from latih.train import describe, prepare, run_folder
+
+    prepared = prepare(source, asked.settings)
+    print("\n".join(describe(*prepared[:2])), flush=True)
+    healing = heal_job(asked.settings, prepared, budget=asked.budget, say=_say)
+    print(f"\n{healing}")
+    if asked.json is not None:
+        run_folder.write(asked.json, msgspec.json.format(msgspec.json.encode(healing.to_dict()), indent=2))
+    sys.stdout.flush()
+    return 0 if healing.verdict != "not healed" else 1
+
+
+def _say(line: str) -> None:
+    print(f"  {line}", file=sys.stderr, flush=True)
