@@ -36,8 +36,9 @@ bench: $(PEERS)/.ready  ## side by side with other trainers; writes docs/benchma
 	$(PEERS)/bin/python bench/transfer.py --epochs 5 --rounds 2 --write
 	$(PEERS)/bin/python bench/watch.py --write
 
-clinic: $(VENV)/.test  ## detection and false alarms on all programs; writes docs/clinic.md
+clinic: $(VENV)/.test  ## detection, false alarms and repair on all programs; writes docs/clinic.md, clinic-repair.md
 	$(BIN)/python -m clinic --write
+	$(BIN)/python -m clinic.repair --write
 
 docs: $(VENV)/.test  ## the reference pages and pictures of the methods
 	$(BIN)/python scripts/make_docs.py

@@ -31,7 +31,8 @@ def main() -> int:
         for program in PROGRAMS.values()
         if (options.half in ("both", program.half)) and any(word in program.name for word in options.only.split(","))
     ]
-    jobs = [(program.name, seed, options.records) for program in chosen for seed in range(options.seeds)]
+    seeds = {"report": options.seeds, "set": min(options.seeds, options.set_seeds)}
+    jobs = [(program.name, seed, options.records) for program in chosen for seed in range(seeds[program.half])]
     Path(options.records).mkdir(parents=True, exist_ok=True)
     verdicts, started = [], time.perf_counter()
     with ProcessPoolExecutor(options.jobs) as pool:
@@ -71,6 +72,7 @@ def _line(verdict: Verdict) -> str:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m clinic", description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--set-seeds", type=int, default=1, help="of the series that the rules were made with")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--half", choices=("set", "report", "both"), default="both")
     parser.add_argument("--only", default="", help="words, one of which a program's name must contain")

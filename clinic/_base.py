@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -61,11 +60,9 @@ class Program:
     check_only: bool = False
     """Too large to train here: `check` is asked, no run is watched."""
 
-    @property
-    def half(self) -> Half:
-        """Thresholds may be set on "set"; figures are reported on "report". Fixed by the group's name."""
-        digest = hashlib.sha256(f"clinic/{self.group or self.name}".encode()).digest()
-        return "set" if digest[0] % 2 == 0 else "report"
+    half: Half = "set"
+    """Rules and thresholds may be made with "set" in view; figures are reported on "report", which was written after
+    them, by people who had not seen the rules."""
 
 
 PROGRAMS: dict[str, Program] = {}

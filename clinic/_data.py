@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import keyword
+import re
+import tokenize
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -158,3 +164,177 @@ def parity(bits: int = 4, count: int = 1600) -> Split:
     g = torch.Generator().manual_seed(11)
     signs = torch.randint(0, 2, (count, bits), generator=g)
     return cut(2.0 * signs - 1 + 0.2 * torch.randn(count, bits, generator=g), signs.sum(1) % 2)
+
+
+@cache
+def shapes(size: int = 20, count: int = 800) -> Split:
+    """Noisy pictures (n, 1, size, size) of a square and a cross; the class of every pixel, 0 to 2 (n, size, size)."""
+    g = torch.Generator().manual_seed(31)
+    rows, columns = torch.arange(size)[:, None], torch.arange(size)[None]
+    labels = torch.zeros(count, size, size, dtype=torch.long)
+    for label in labels:
+        for kind in (1, 2):
+            row, column = torch.randint(3, size - 3, (2,), generator=g).tolist()
+            reach = int(torch.randint(2, 4, (1,), generator=g))
+            down, across = (rows - row).abs(), (columns - column).abs()
+            inside = (down <= reach) & (across <= reach)
+            label[inside if kind == 1 else inside & ((down == 0) | (across == 0))] = kind
+    inputs = (labels > 0).float().unsqueeze(1) + 0.3 * torch.randn(count, 1, size, size, generator=g)
+    return cut(inputs, labels)
+
+
+@cache
+def waves(length: int = 48, count: int = 1600, noise: float = 0.3) -> Split:
+    """Sines, squares, triangles and saws of any pitch and phase (n, 1, length): class and cycles a window (n, 2)."""
+    g = torch.Generator().manual_seed(32)
+    kind, pitch = torch.randint(0, 4, (count,), generator=g), 2 + 4 * torch.rand(count, generator=g)
+    turn = torch.rand(count, 1, generator=g) + pitch[:, None] * torch.arange(length) / length
+    saw, sine = 2 * (turn % 1) - 1, torch.sin(2 * torch.pi * turn)
+    forms = torch.stack([sine * 2**0.5, sine.sign(), (2 * saw.abs() - 1) * 3**0.5, saw * 3**0.5], 1)
+    chosen = forms[torch.arange(count), kind] + noise * torch.randn(count, length, generator=g)
+    return cut(chosen.unsqueeze(1), torch.stack([kind.float(), pitch], 1))
+
+
+@cache
+def source_tags(length: int = 40, count: int = 1600) -> tuple[Split, int]:
+    """Windows of the standard library's source: signs and their kinds (n, length); and the number of signs.
+
+    Kinds: 0 blank, 1 keyword, 2 name, 3 number, 4 string, 5 operator, 6 comment.
+    """
+    kinds = {tokenize.NAME: 2, tokenize.NUMBER: 3, tokenize.STRING: 4, tokenize.OP: 5, tokenize.COMMENT: 6}
+    signs, tags = [], []
+    for module in ("argparse", "calendar", "difflib", "fractions", "heapq", "shutil"):
+        text = (Path(tokenize.__file__).parent / f"{module}.py").read_text(encoding="utf-8")
+        lines = text.splitlines(keepends=True)
+        marks = [[0] * len(line) for line in lines]
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            kind = 1 if keyword.iskeyword(token.string) else kinds.get(token.type, 0)
+            for row in range(token.start[0], token.end[0] + 1):
+                if kind and row <= len(lines):
+                    begin = token.start[1] if row == token.start[0] else 0
+                    end = token.end[1] if row == token.end[0] else len(lines[row - 1])
+                    marks[row - 1][begin:end] = [kind] * (end - begin)
+        signs += [min(ord(sign), 126) if sign >= " " else 31 for line in lines for sign in line]
+        tags += [mark for line in marks for mark in line]
+    steps = torch.randperm(len(signs) // length, generator=torch.Generator().manual_seed(33))[:count]
+    x, y = (torch.tensor(row)[: len(row) // length * length].view(-1, length)[steps] for row in (signs, tags))
+    return cut(x - 31, y, 0.2), 96
+
+
+@cache
+def module_words(words: int = 20, each: int = 250) -> tuple[Split, int]:
+    """Passages of six modules of the standard library: words (n, words), the module (n,); and the vocabulary's size."""
+    texts = []
+    for module in ("argparse", "calendar", "difflib", "tarfile", "turtle", "decimal"):
+        name = "_pydecimal" if module == "decimal" else module
+        text = (Path(tokenize.__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+        texts.append(re.findall(r"[a-z]+|[0-9]+|[^\sa-z0-9]", text.lower())[: each * words])
+    common = Counter(word for text in texts for word in text).most_common(1200)
+    number = {word: place + 2 for place, (word, _) in enumerate(common)}  # 0 is padding, 1 an unknown word
+    rows = torch.tensor([[number.get(word, 1) for word in text] for text in texts]).view(-1, words)
+    return cut(rows, torch.arange(len(texts)).repeat_interleave(each)), len(number) + 2
+
+
+@cache
+def circuit(count: int = 1500) -> Split:
+    """Friedman's second function, a circuit's impedance: 4 columns of 0.5 to 1,700, raw values (n, 1) of 0 to 1,800."""
+    inputs, targets = datasets.make_friedman2(count, noise=20, random_state=4)
+    return cut(torch.tensor(inputs).float(), torch.tensor(targets).float().unsqueeze(1))
+
+
+@cache
+def arm(count: int = 1500) -> Split:
+    """Three joint angles in radians (n, 3) and the tip (n, 2) of a robot's arm, a little noisy."""
+    g = torch.Generator().manual_seed(41)
+    angles = 3.6 * torch.rand(count, 3, generator=g) - 1.8
+    along, lengths = angles.cumsum(1), torch.tensor([1.0, 0.8, 0.5])
+    tip = torch.stack([(lengths * along.cos()).sum(1), (lengths * along.sin()).sum(1)], 1)
+    return cut(angles, tip + 0.03 * torch.randn(count, 2, generator=g))
+
+
+@cache
+def chaos(length: int = 18, ahead: int = 6, count: int = 1600) -> Split:
+    """Mackey and Glass's delay equation, 0.2 to 1.4: windows (n, length) and the value `ahead` steps on (n, 1)."""
+    values = [1.2 - 0.01 * (step % 5) for step in range(18)]
+    while len(values) < 300 + count + length + ahead:
+        late = values[-18]
+        values.append(0.9 * values[-1] + 0.2 * late / (1 + late**10))
+    series = torch.tensor(values[300:])
+    return cut(series.unfold(0, length, 1)[:count], series[length + ahead - 1 :][:count].unsqueeze(1))
+
+
+@cache
+def waveforms(length: int = 32, count: int = 1600) -> Split:
+    """Noisy windows (n, length) of five kinds of signal, at any phase: sine, square, sawtooth, pulses, noise."""
+    g = torch.Generator().manual_seed(43)
+    kind = torch.randint(0, 5, (count,), generator=g)
+    pace = 2 + 2 * torch.rand(count, 1, generator=g)
+    turn = (pace * torch.arange(length) / length + torch.rand(count, 1, generator=g)) % 1
+    sine, pulses = (2 * torch.pi * turn).sin(), 3.0 * (turn < 0.15).float() - 0.45
+    shapes = torch.stack([1.4 * sine, sine.sign(), 3.4 * turn - 1.7, pulses, torch.randn(count, length, generator=g)])
+    return cut(shapes[kind, torch.arange(count)] + 0.3 * torch.randn(count, length, generator=g), kind)
+
+
+@cache
+def hires(count: int = 2400) -> Split:
+    """Made-up hires of bicycles: hour, weekday, degrees Celsius, wind in m/s (n, 4), and how many (n, 1)."""
+    g = torch.Generator().manual_seed(47)
+    hour, day = torch.randint(0, 24, (count,), generator=g), torch.randint(0, 7, (count,), generator=g)
+    degrees, wind = 12 + 8 * torch.randn(count, generator=g), 4 * torch.rand(count, generator=g).sqrt()
+    commute = (-((hour - 8.0) ** 2) / 3).exp() + (-((hour - 17.5) ** 2) / 5).exp()
+    leisure = (-((hour - 14.0) ** 2) / 18).exp()
+    busy = torch.where(day < 5, 2.6 * commute + 0.5 * leisure, 2.2 * leisure + 0.1 * commute)
+    rate = torch.exp(1.2 + busy - 0.004 * (degrees - 21) ** 2 - 0.12 * wind)
+    columns = torch.stack([hour.float(), day.float(), degrees, wind], 1)
+    return cut(columns, torch.poisson(rate, generator=g).unsqueeze(1))
+
+
+@cache
+def weather(count: int = 1500) -> Split:
+    """Made-up stations: Kelvin, humidity in percent, hectopascal, wind in km/h (n, 4); water lost in mm (n, 1)."""
+    g = torch.Generator().manual_seed(53)
+    kelvin, percent = 290 + 9 * torch.randn(count, generator=g), 30 + 65 * torch.rand(count, generator=g)
+    pressure, wind = 1013 + 8 * torch.randn(count, generator=g), 2 + 38 * torch.rand(count, generator=g)
+    celsius = kelvin - 273.15
+    full = 0.611 * torch.exp(17.27 * celsius / (celsius + 237.3))
+    lost = full * (1 - percent / 100) * (1 + 0.06 * wind) + 0.05 * (1013 - pressure).clamp(min=0)
+    columns = torch.stack([kelvin, percent, pressure, wind], 1)
+    return cut(columns, (lost + 0.1 * torch.randn(count, generator=g)).unsqueeze(1))
+
+
+@cache
+def photo_points(size: int = 56) -> Split:
+    """Places (n, 2) in -1..1 of a photograph of a temple and how bright it is there (n, 1), standardised."""
+    grey = torch.tensor(datasets.load_sample_image("china.jpg")).float().mean(2)[None, None]
+    small = torch.nn.functional.interpolate(grey, (size, size), mode="area").flatten()
+    side = torch.linspace(-1, 1, size)
+    return cut(torch.cartesian_prod(side, side), ((small - small.mean()) / small.std()).unsqueeze(1))
+
+
+@cache
+def hastie(count: int = 1800, odds: float = 0.5) -> Split:
+    """Ten normal columns; class 1 where their squares sum to more than all but a share `odds` of rows do."""
+    g = torch.Generator().manual_seed(59)
+    inputs = torch.randn(count, 10, generator=g)
+    length = inputs.square().sum(1)
+    return cut(inputs, (length > length.quantile(1 - odds)).long())
+
+
+@cache
+def purchases(people: int = 90, goods: int = 70, each: int = 30) -> Split:
+    """Person, a good that he bought, one that he did not (n, 3); validation asks of other goods. Targets are ones."""
+    g = torch.Generator().manual_seed(61)
+    taste, kind = torch.randn(people, 3, generator=g), torch.randn(goods, 3, generator=g)
+    wish = taste @ kind.T + 0.4 * torch.randn(people, goods, generator=g)
+    rows: tuple[list[Tensor], list[Tensor]] = ([], [])
+    for person in range(people):
+        ranks = wish[person].argsort(descending=True)
+        bought, left = ranks[: goods // 3], ranks[goods // 3 :]
+        bought, left = (part[torch.randperm(len(part), generator=g)] for part in (bought, left))
+        parts = ((bought[:16], left[:32]), (bought[16:], left[32:]))
+        for found, (yes, no) in zip(rows, parts, strict=True):
+            first = yes[torch.randint(0, len(yes), (each,), generator=g)]
+            second = no[torch.randint(0, len(no), (each,), generator=g)]
+            found.append(torch.stack([torch.full_like(first, person), first, second], 1))
+    train, valid = torch.cat(rows[0]), torch.cat(rows[1])
+    return Split(train, torch.ones(len(train)), valid, torch.ones(len(valid)))
