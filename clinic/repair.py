@@ -41,7 +41,7 @@ def main() -> int:
     jobs = [(program.name, seed) for program in chosen for seed in range(options.seeds)]
     found: list[Repair] = []
     started = time.perf_counter()
-    with ProcessPoolExecutor(options.jobs, max_tasks_per_child=20) as pool:
+    with ProcessPoolExecutor(options.jobs) as pool:
         waiting = [pool.submit(_repaired, *job, tuple(options.methods.split(",")), options.records) for job in jobs]
         for number, done in enumerate(as_completed(waiting), start=1):
             found.append(done.result())

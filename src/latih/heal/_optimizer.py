@@ -133,7 +133,7 @@ class OptimizerPlan:
                 made.append({"params": mine, **group.settings})
         if not made:
             raise InputError("heal(optimizer=...): none of the parameters that it holds may learn; unfreeze some.")
-        return self._class(made)
+        return self._class(made)  # pyright: ignore[reportCallIssue] - every group brings all settings
 
     @property
     def _class(self) -> type[torch.optim.Optimizer]:

@@ -76,8 +76,9 @@ def training_of(
     device = pick_device(recipe.device)
     plan = OptimizerPlan.of(recipe.optimizer if optimizer is None else optimizer, model)
     if plan.spec is not None:
-        plan = replace(plan, spec=plan.spec.with_(lr=recipe.lr, weight_decay=recipe.weight_decay))
-        recipe = replace(recipe, optimizer=plan.spec.text, lr=None, weight_decay=None)
+        spec = plan.spec.with_(lr=recipe.lr, weight_decay=recipe.weight_decay)
+        plan = replace(plan, spec=spec)
+        recipe = replace(recipe, optimizer=spec.text, lr=None, weight_decay=None)
     chosen = loss_function(loss or recipe.loss, targets)
     memo: dict[int, Any] = {}
     try:
