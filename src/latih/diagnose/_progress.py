@@ -18,6 +18,8 @@ _SURE = 3.0
 """Standard errors that count as certain."""
 _APART = 4.0
 """The same for the most different of many blocks, of which there are 66 pairs."""
+_SEEMS = 0.1
+"""Gain that nobody can call nothing, though it is not sure yet."""
 _CLASSES, _VALUES = 3.0, 30.0
 """How far above its start a loss of classes, or any other, has left it."""
 _PLAIN = frozenset(("log_softmax", "mean", "sum", "sub", "pow", "abs"))
@@ -84,6 +86,11 @@ class Curve:
         return max(self.noise / math.sqrt(max(len(self._parts[-1]), 1)), 1e-12 * abs(self.level), 1e-300)
 
     @property
+    def block(self) -> int:
+        """Losses in the last block."""
+        return max(len(self._parts[-1]), 1)
+
+    @property
     def fallen(self) -> float:
         """How far the level lies below the start, in standard errors of both."""
         return (self.start - self.level) / math.hypot(self.error, self.noise / math.sqrt(self._first), 1e-12)
@@ -127,7 +134,9 @@ class Curve:
     def learns(self) -> bool | None:
         """True if the loss is surely below what a constant output reaches (or surely fell, where that is unknown).
 
-        None where it cannot be told yet, as while it still falls towards the baseline.
+        None where it cannot be told yet: while it still falls towards the baseline, or where it seems to lie well below
+        it and single losses scatter too much to be sure. Asked is the last block, and if that is too short the last
+        half, which has six times as many losses.
         """
         if len(self) < ENOUGH:
             return None
@@ -137,9 +146,21 @@ class Curve:
         below = (self.baseline - self.level) / self.error
         if self.gain > 0.02 and below > _SURE:
             return True
+        gain, surely = self._lately
+        if gain > 0.02 and surely > _SURE and below > -1:
+            return True
+        if gain > _SEEMS and self.gain > 0 and surely > 1:
+            return None
         if not self.exact and fell:
             return None
         return None if self.trend < -2 else False
+
+    @cached_property
+    def _lately(self) -> tuple[float, float]:
+        """Gain of the mean of the last half, and how many standard errors that lies below the constant output."""
+        half = np.array(self.losses[len(self.losses) // 2 :])
+        mean, error = float(half.mean()), max(float(half.std()) / math.sqrt(len(half)), 1e-300)
+        return self.gain_at(mean) or 0.0, ((self.baseline or 0.0) - mean) / error
 
     @cached_property
     def scatter(self) -> float:
@@ -198,10 +219,13 @@ def swings(curve: Curve) -> bool:
         return False
     gained = curve.start - curve.best
     lately = float(np.median(curve.blocks[-3:]))
-    forgotten = curve.risen > _SURE and min(curve.level, lately) - curve.best > max(gained, 0.0) / 2
+    # single large losses are batches, not swings: they widen the error as well
+    risen = (curve.level - curve.best) / math.hypot(curve.error, curve.scatter / math.sqrt(curve.block), 1e-12)
+    forgotten = risen > _SURE and min(curve.level, lately) - curve.best > max(gained, 0.0) / 2
     above = curve.learns is False and curve.gain is not None and curve.gain < 0
     wide = curve.scatter > 3 * max(curve.first_scatter, 1e-12) or curve.rises >= 2
-    return wide and (forgotten or above)
+    # a long swing: surely up again from where it was, and worse than a constant
+    return (wide and (forgotten or above)) or (above and forgotten and curve.risen > 2 * _SURE and gained > 0)
 
 
 def kendall(values: Sequence[float] | np.ndarray) -> float:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from latih.watch import Record
 
 from ._progress import ENOUGH, Curve
@@ -20,6 +22,10 @@ LATE = 0.1
 """Share of a run that may pass before the output depends on the input."""
 SOON = 8
 """Updates after which weights that are known to be too large have had their time."""
+STILL = 0.1
+"""Share of the constant's loss by which a run must still lie above it after two dozen updates."""
+ALIVE = 0.1
+"""Deviation of a signal over examples, of that over everything: above, it tells them apart."""
 SETTLED = 5
 """Updates after which a signal that is still lost has not come back by itself."""
 
@@ -71,6 +77,26 @@ def far(record: Record, after: int = ENOUGH) -> dict[str, Any] | None:
     if level is None or level - floor < FAR * (baseline - floor):
         return None
     return {"loss": level, "best_constant": baseline, "loss_at_most": FAR * (baseline - floor) + floor}
+
+
+def wasted(record: Record) -> dict[str, Any] | None:
+    """Two dozen updates, and a constant would still be better by a tenth of its own loss."""
+    curve = Curve.of(record)
+    if record.probes is not None or len(curve) < ENOUGH or not curve.exact:
+        return None
+    then = float(np.median(curve.losses[ENOUGH - 8 : ENOUGH]))
+    gain = curve.gain_at(then)
+    return {"loss_after": then, "loss": then, "updates": ENOUGH} if gain is not None and gain < -STILL else None
+
+
+def gone(record: Record) -> dict[str, Any] | None:
+    """An output that told examples apart when training began, and is now the same for all: something ended that."""
+    if record.probes is not None or len(record.samples) < 3 or record.samples[0].step >= SETTLED:
+        return None
+    first, now = last_spread(record, record.samples[0].readings), blank(record)
+    if now is None or first is None or first < ALIVE:
+        return None
+    return {"spread_at_the_start": first, **now}
 
 
 def blank(record: Record) -> dict[str, Any] | None:

@@ -21,7 +21,8 @@ _SHORTEST = 6
 """Updates that a trial must have before it is judged."""
 _MOST = 6
 """Candidates in the first rung."""
-_FAIL = "stopped: {}"
+_CONSTANT = -0.98
+"""Quality (a constant output's is -1) below which nothing was learned."""
 
 
 @dataclass
@@ -68,6 +69,37 @@ def begin(training: Training, bench: Bench, budget: float, say: Callable[[str], 
     for examples in rungs:
         course.purse.advance(course.control, examples, course.held_out)
     return course
+
+
+def look_longer(course: Course) -> Finding | None:
+    """Where nothing is found and nothing is learned: as long again, and the finding that a standstill is.
+
+    The curve is given twice the time before a training is called stuck of which no rule says anything.
+    """
+    for _ in range(2):
+        quality = course.control.at(course.rungs[-1])
+        nothing = quality is None or float(quality.values.mean()) < _CONSTANT
+        if course.bench.yardstick.task == "other" or not nothing:
+            return None
+        if course.purse.left < 1.5 * course.rungs[-1]:
+            break
+        course.rungs.append(2 * course.rungs[-1])
+        course.purse.advance(course.control, course.rungs[-1], course.held_out)
+        course.say("probing on: held-out data are answered no better than by a constant")
+        if not course.control.findings.healthy:
+            return None
+    updates = len(course.control.losses)
+    return Finding(
+        "L403",
+        "not-learning",
+        "warning",
+        "",
+        {"updates": updates, "constant": -1.0, "threshold": _CONSTANT},
+        f"After {updates} updates held-out data are answered no better than by a constant, and no rule says why.",
+        "latih.find_lr(model, train)  # and look at some pairs of inputs and targets",
+        ("lower_lr", "change_optimizer", "raise_lr", "standardise_inputs", "reinitialise"),
+        0.3,
+    )
 
 
 def cure(course: Course, case: Case, cures: Mapping[str, Cure]) -> Trial | None:

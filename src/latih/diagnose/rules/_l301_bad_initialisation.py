@@ -10,7 +10,7 @@ from latih.watch import Record
 from .._base import Finding, NotApplicable, Rule
 from .._chain import Link, chain
 from .._starts import embedded, nothing, recurrent
-from .._stuck import SOON, far, lost, stuck, unlearned
+from .._stuck import SOON, far, lost, stuck, unlearned, wasted
 
 DRIFT = 2.0
 """Decades by which the weights together shrink or grow the signal."""
@@ -115,7 +115,7 @@ def _large(record: Record, hidden: list[Link]) -> list[Finding]:
     growth = _growth(hidden) if branch else 0.0
     if drift < DRIFT and growth < GROWTH:
         return []
-    second = far(record, SOON) or lost(record) or stuck(record)
+    second = far(record, SOON) or lost(record) or stuck(record) or wasted(record)
     if second is None:
         return []
     worst = max(plain if drift >= DRIFT else branch, key=lambda one: one.gain or 0.0)

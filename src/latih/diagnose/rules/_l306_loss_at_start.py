@@ -5,20 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from latih.watch import Record, Values
 
 from .._base import Finding, NotApplicable, Rule, Severity
 from .._chain import CONSEQUENCE, raw_inputs
-from .._progress import ENOUGH, Curve
-from .._stuck import far
+from .._progress import Curve
+from .._stuck import far, wasted
 
 WORTH_SAYING = 3.0
 LOGS, SQUARES, DISTANCES = 4.0, 100.0, 10.0
 """Times the best constant output's loss, for log losses, squared errors, and absolute ones."""
-_STILL = 0.1
-"""Share of the constant's loss by which a run must still lie above it after two dozen updates."""
 _LOG_LOSSES = ("cross_entropy", "nll", "binary_cross_entropy", "bce_with_logits")
 
 
@@ -54,7 +50,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     limit = LOGS if kind in _LOG_LOSSES else SQUARES if kind == "mse" else DISTANCES
     if times <= WORTH_SAYING:
         return []
-    second = (far(record) or _wasted(record)) if times > limit else None
+    second = (far(record) or wasted(record)) if times > limit else None
     severity: Severity = "info" if second is None else "warning"
     evidence = {"first_loss": start, "best_constant": baseline, "times": times, "at_most": limit}
     evidence |= {"loss_after": second["loss"]} if second else {}
@@ -80,15 +76,6 @@ def _unit(record: Record) -> float:
         return 1.0
     size = max(abs(targets.mean), targets.std, 1e-30)
     return size**2 if record.loss.kind == "mse" else size
-
-
-def _wasted(record: Record) -> dict[str, Any] | None:
-    """Two dozen updates, and a constant would still be better."""
-    curve = Curve.of(record)
-    if record.probes is not None or not len(curve) >= ENOUGH or curve.gain is None:
-        return None
-    then = float(np.median(curve.losses[ENOUGH - 8 : ENOUGH]))
-    return {"loss_after": then, "loss": then, "updates": ENOUGH} if curve.gain_at(then) < -_STILL else None  # pyright: ignore
 
 
 def _distance(record: Record) -> str:

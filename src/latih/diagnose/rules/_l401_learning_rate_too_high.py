@@ -9,6 +9,7 @@ from latih.watch import Record
 from .._base import Finding, NotApplicable, Rule
 from .._movement import Movement
 from .._progress import ENOUGH, Curve, swings
+from .._stuck import gone
 from .._suspects import suspect
 
 _SOONEST = 10
@@ -17,6 +18,8 @@ _WIPED = 1.0
 _FAST = 0.2
 """Mean ratio over the first updates."""
 _USUAL = 0.1
+_LONG = 0.03
+"""Ratio that ends a signal within tens of updates, as seen from 1e-3, which is usual."""
 _GROWN = 3.0
 _SHRUNK = 0.5
 _MEDIOCRE = 0.5
@@ -29,7 +32,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     usual and 1e-1 the end of the useful range (Karpathy, 2019). It counts as too high where one update is as long as
     the weight (the network of the step before is gone), where the first 24 updates make 0.2 on average, and above 0.1
     where the loss swings or has left for good (a step beyond 2 / curvature overshoots) or the weights have grown to
-    three times their first length.
+    three times their first length. From 0.03 on where the output told examples apart when training began and no longer
+    does: units that died, attention or norms that collapsed.
 
     Second signal: the loss is at the constant output's or above, is lost, or stands still with less than half of the
     gain; before 24 updates (from ten on) that the last five losses are not below the first, for the first symptom only.
@@ -92,6 +96,8 @@ def _symptom(record: Record, curve: Curve, movement: Movement) -> tuple[str, flo
     early = movement.travelled(ENOUGH) / ENOUGH
     if early >= _FAST:
         return "mean |update|/|weight| of the first updates", early, _FAST
+    if movement.peak >= _LONG and gone(record):
+        return "largest |update|/|weight|", movement.peak, _LONG
     restless = record.losses[-1] is None or curve.blown_up or swings(curve) or movement.grown >= _GROWN
     return ("largest |update|/|weight|", movement.peak, _USUAL) if restless and movement.peak >= _USUAL else None
 
