@@ -9,6 +9,7 @@ from ._base import Finding, Findings, NotApplicable, Rule, Severity
 from ._check import check
 from ._check import examine as examine
 from ._judge import judge
+from ._movement import Movement as Movement
 from ._progress import Curve
 from ._show import findings_json as findings_json
 from ._show import read_findings as read_findings

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from latih._checks import InputError
-from latih.diagnose import Finding, Findings, check
+from latih.diagnose import Finding, Findings, Movement, check
 
 from ._base import Case, Cure, Training
 from ._candidates import Candidate, corrections, grave, treatments
@@ -23,6 +23,10 @@ _MOST = 6
 """Candidates in the first rung."""
 _CONSTANT = -0.98
 """Quality (a constant output's is -1) below which nothing was learned."""
+_USUAL_MOVE = 3e-3
+_DAMAGE = 0.5
+"""By how much worse, in units of what a constant leaves, a corrected training must be to be taken back: it solves
+another problem than the wrong one did, and may need longer."""
 
 
 @dataclass
@@ -71,33 +75,29 @@ def begin(training: Training, bench: Bench, budget: float, say: Callable[[str], 
     return course
 
 
-def look_longer(course: Course) -> Finding | None:
-    """Where nothing is found and nothing is learned: as long again, and the finding that a standstill is.
+def standstill(course: Course) -> Finding | None:
+    """What to do about a training of which no rule says anything, and in which nothing was learned.
 
-    The curve is given twice the time before a training is called stuck of which no rule says anything.
+    Where updates are far from a thousandth of the weights it is their length that is tried first.
     """
-    for _ in range(2):
-        quality = course.control.at(course.rungs[-1])
-        nothing = quality is None or float(quality.values.mean()) < _CONSTANT
-        if course.bench.yardstick.task == "other" or not nothing:
-            return None
-        if course.purse.left < 1.5 * course.rungs[-1]:
-            break
-        course.rungs.append(2 * course.rungs[-1])
-        course.purse.advance(course.control, course.rungs[-1], course.held_out)
-        course.say("probing on: held-out data are answered no better than by a constant")
-        if not course.control.findings.healthy:
-            return None
+    quality = course.control.at(course.rungs[-1])
+    nothing = quality is None or float(quality.values.mean()) < _CONSTANT
+    if course.bench.yardstick.task == "other" or not nothing:
+        return None
+    record = course.control.findings.record
+    moved = 0.0 if record is None else Movement.of(record).now
+    rate = ("lower_lr", "change_optimizer") if moved > _USUAL_MOVE else ("raise_lr", "change_optimizer")
     updates = len(course.control.losses)
     return Finding(
         "L403",
         "not-learning",
         "warning",
         "",
-        {"updates": updates, "constant": -1.0, "threshold": _CONSTANT},
+        {"updates": updates, "quality": None if quality is None else float(quality.values.mean()), "constant": -1.0}
+        | {"|update|/|weight|": moved, "threshold": _CONSTANT},
         f"After {updates} updates held-out data are answered no better than by a constant, and no rule says why.",
         "latih.find_lr(model, train)  # and look at some pairs of inputs and targets",
-        ("lower_lr", "change_optimizer", "raise_lr", "standardise_inputs", "reinitialise"),
+        (*rate, "standardise_inputs", "reinitialise"),
         0.3,
     )
 
@@ -114,7 +114,8 @@ def cure(course: Course, case: Case, cures: Mapping[str, Cure]) -> Trial | None:
     if base is not None:
         best = course.trial(base)
         _reach(course, best, course.rungs[-1])
-        if best.failed or compare(best, course.control, course.rungs[-1]).harms:
+        seen = compare(best, course.control, course.rungs[-1])
+        if best.failed or (seen.harms and seen.better_by < -_DAMAGE):
             best, base = None, None
         else:
             course.kept = best

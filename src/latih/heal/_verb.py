@@ -17,7 +17,7 @@ from latih.train import LossFunction, Recipe, seeded
 from ._base import Training
 from ._healing import Healing, Tried, Verdict
 from ._prepare import bench_of, case_of, first_batch, parts_of, sample_of, training_of
-from ._procedure import Course, begin, cure, look_longer, still
+from ._procedure import Course, begin, cure, standstill, still
 from ._race import compare
 from ._trial import Trial
 from ._yardstick import Metric
@@ -91,8 +91,7 @@ def heal(
         course.notes += parts.notes
         findings = found | course.control.findings
         if findings.healthy:
-            stuck = look_longer(course)
-            findings = found | course.control.findings
+            stuck = standstill(course)
             if stuck is not None:
                 findings = replace(findings, found=[*findings.found, stuck])
         if findings.healthy:

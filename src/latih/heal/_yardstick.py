@@ -19,6 +19,8 @@ PARTS = 20
 """Into which held-out data are cut where quality is only known of many examples together."""
 _WORST = 50.0
 """The quality of an example that is lost, or of an output that is not finite, in units of what a constant reaches."""
+_FAR, _LOST = 10.0, 1000.0
+"""Times what a constant leaves, from where errors count by their logarithm, and what is never exceeded."""
 _SCALES = torch.logspace(-4, 4, 49, dtype=torch.float64)
 
 
@@ -152,7 +154,10 @@ def _values(outputs: Tensor, targets: Tensor, *, absolute: bool) -> Tensor | Non
     apart = outputs.reshape(wanted.shape).double() - wanted
     left = wanted - wanted.mean(0)
     error, unit = (apart.abs(), left.abs().mean()) if absolute else (apart.square(), left.square().mean())
-    return -(error.mean(1) / unit.clamp_min(1e-30)).nan_to_num(nan=_WORST, posinf=_WORST).clamp_max(_WORST)
+    ratio = (error.mean(1) / unit.clamp_min(1e-30)).nan_to_num(nan=math.inf)
+    # far out by the logarithm: a few lost examples shall not hide what the others gain
+    far = _FAR * (1 + (ratio.clamp_min(_FAR) / _FAR).log())
+    return -torch.where(ratio > _FAR, far, ratio).clamp_max(_LOST)
 
 
 def _scales(scores: Tensor) -> list[float]:

@@ -27,6 +27,12 @@ def test_adaptive_methods_become_adam_then_nesterov():
     assert texts("adam(lr=0.5)") == ["adam(lr=0.001)", "nag(lr=0.01)"]
 
 
+def test_an_adam_at_a_usual_rate_stays_where_something_else_is_to_blame():
+    net = chain()
+    given = training(net, optimizer="adam(lr=0.002)")
+    assert list(variants(CURE, given, case(given, *blobs(), record=Record()), finding("L302"))) == []
+
+
 def test_weight_decay_is_kept():
     assert texts("sgd(lr=0.02, weight_decay=0.1)") == [
         "adamw(lr=0.001, weight_decay=0.1)",

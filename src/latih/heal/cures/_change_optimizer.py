@@ -19,14 +19,17 @@ _ADAM, _NAG = 0.001, 0.01
 _FAR = 5.0
 """Times Adam's usual rate, from which the usual one is another method."""
 
+_OF_THE_METHOD = ("L409", "L404", "L403")
+"""Findings of which an adaptive method may be the cause."""
+
 
 def change_optimizer(training: Training, case: Case, finding: Finding) -> Iterator[Training]:
     """Changes the optimizer for one whose steps go on where the present one's fade, creep or lose their way.
 
     Adam at 0.001 first (AdamW where weights decay), also for an Adam whose rate is far from that: it divides by the
     gradient's size, so that plateaus and layers with small gradients are crossed. Plain SGD then also gets momentum at
-    the same rate, which multiplies the steps by up to ten along a constant direction. Where an adaptive method did not
-    learn, Nesterov's method at 0.01 is the other kind.
+    the same rate, which multiplies the steps by up to ten along a constant direction. Where an adaptive method is to
+    blame, or its rate is far from usual, Nesterov's method at 0.01 is the other kind.
     Networks with embeddings get Adam alone, since most rows of a table have no gradient in a batch; tables that make
     sparse gradients make dense ones then.
 
@@ -42,7 +45,7 @@ def change_optimizer(training: Training, case: Case, finding: Finding) -> Iterat
     if not _has_tables(training.model):
         if name == "sgd" and not _momentum(training) and present_rate(training) > 0:
             texts.append(_text("momentum", lr=present_rate(training), **decayed))
-        elif name in _ADAPTIVE:
+        elif name in _ADAPTIVE and (not usual or finding.code in _OF_THE_METHOD):
             texts.append(_text("nag", lr=_NAG, **decayed))
     yield from (_changed(training, text) for text in texts)
 

@@ -86,4 +86,4 @@ def _draw(training: Training, case: Case, model: nn.Module, loss: object, fed: l
             initialize(model, case.batch, loss, keep=keep, seed=training.recipe.seed)  # pyright: ignore
 
 
-CURE = Cure("insert_activation", insert_activation)
+CURE = Cure("insert_activation", insert_activation, corrects=True)
