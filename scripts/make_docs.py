@@ -30,8 +30,8 @@ _FINDINGS = """# Findings: why a network does not learn
 `latih.check(model, batch, loss, optimizer=optimizer, train=(x, y))` looks before the first step,
 `latih.watch(model, optimizer=optimizer)` while a network trains, `latih train` and `latih check` do both on the command
 line. A finding says where, the numbers with the threshold, why, and what to do. `error` and `warning` rest on two
-signals that agree: the symptom, and a run or a batch that does not learn; `info` is only worth knowing. `make clinic`
-measures how often they are right. Each page has a program that triggers the finding, and its fix.
+signals that agree: the symptom, and a run or a batch that does not learn; `info` is only worth knowing. How often they
+are right is measured: [the clinic](../clinic.md). Each page has a program that triggers the finding, and its fix.
 """
 
 

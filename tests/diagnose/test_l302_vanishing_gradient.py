@@ -1,5 +1,7 @@
 """L302: what the first layers hear of the loss is nothing."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,7 +9,7 @@ from torch import nn
 
 from latih.diagnose import NotApplicable, examine
 from latih.diagnose.rules._l302_vanishing_gradient import RULE
-from latih.watch import Layer, Loss, Probes, Reading, Record, Sample
+from latih.watch import Layer, Loss, Probes, Reading, Record, Sample, Values
 
 
 def record(factor: float, *, fitted: float = 2.25, reached: float = 2.25, depth: int = 8, **layer) -> Record:
@@ -91,3 +93,25 @@ def test_nine_sigmoid_layers_have_it_and_elu_has_not():
     assert finding.name == "vanishing-gradient"
     assert finding.evidence["first_over_last"] < 1e-3
     assert checked(nn.ELU) == []
+
+
+def forgetful(deviation: float, losses: list[float | None]) -> Record:
+    """A recurrent layer of 25 units over 60 steps."""
+    return Record(
+        layers=[Layer(name="hh", parameter="hh", kind="rnn", fan_in=25, fan_out=25, recurrent=True)],
+        samples=[Sample(step=0, readings=[Reading(layer="hh", weight_std=deviation)])],
+        inputs=Values(shape=(16, 60, 2), dtype="float32"),
+        batch_size=16,
+        losses=losses,
+        updates=len(losses),
+        loss=Loss(kind="cross_entropy", baseline=0.7, floor=0.0),
+    )
+
+
+def test_a_state_that_is_halved_at_every_step_is_found_where_nothing_is_learned():
+    still: list[float | None] = [0.7 + 0.02 * math.sin(7 * step) for step in range(150)]
+    (finding,) = RULE.judge(forgetful(0.1, still))
+    assert (finding.where, finding.evidence["steps"]) == ("hh", 60)
+    assert RULE.judge(forgetful(0.2, still)) in ([], NotApplicable("no layers in a row were read"))
+    learned: list[float | None] = [0.7 - 0.004 * step for step in range(150)]
+    assert not isinstance(RULE.judge(forgetful(0.1, learned)), list)

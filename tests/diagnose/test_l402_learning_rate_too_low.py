@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 from learning_records import FALLING, FLAT, noisy, record
 
 from latih.diagnose import NotApplicable
 from latih.diagnose.rules._l402_learning_rate_too_low import RULE
+from latih.watch import Optimizer
 
 
 def test_tiny_steps_on_a_flat_loss_are_too_short():
@@ -47,3 +49,23 @@ def test_a_rate_of_zero_is_found():
 
 def test_nothing_is_said_early():
     assert isinstance(RULE.judge(record(FLAT[:40], 2e-5)), NotApplicable)
+
+
+def test_a_clip_that_removes_nearly_all_of_the_gradient_is_named():
+    short = record(FLAT, 2e-5, optimizer=Optimizer(name="sgd", lr=0.1), rates=[(0, 0.1)])
+    for sample in short.samples:
+        sample.clipped = 0.99
+    (found,) = RULE.judge(short)
+    assert found.weight == 0.9
+    assert "Clipping" in found.why
+
+
+def test_a_pace_that_ten_such_runs_would_not_bring_anywhere_is_too_slow():
+    (found,) = RULE.judge(record(FLAT, 1.5e-4))
+    assert found.code == "L402"
+    assert RULE.judge(record(FALLING, 1.5e-4)) == []
+
+
+def test_a_schedule_that_ended_before_the_weights_had_a_chance_is_found():
+    losses = noisy(np.r_[np.linspace(1.0, 0.85, 60), np.full(340, 0.85)], 0.2)
+    assert RULE.judge(record(losses, lambda step: 3e-3 * 0.9**step, rates=[(n, 0.01 * 0.9**n) for n in range(400)]))

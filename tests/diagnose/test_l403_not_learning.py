@@ -1,4 +1,5 @@
-from learning_records import FALLING, FLAT, record
+import numpy as np
+from learning_records import FALLING, FLAT, noisy, record
 
 from latih.diagnose import NotApplicable
 from latih.diagnose.rules._l403_not_learning import RULE
@@ -33,3 +34,12 @@ def test_what_learns_is_fine():
 
 def test_nothing_is_said_without_samples():
     assert isinstance(RULE.judge(record([])), NotApplicable)
+
+
+def test_a_loss_that_goes_up_above_the_constant_is_not_learning():
+    (found,) = RULE.judge(record(noisy(np.linspace(1.0, 1.6, 400)), 2e-2))
+    assert found.severity == "warning"
+
+
+def test_too_few_small_batches_to_be_sure_of_nothing_are_waited_for():
+    assert RULE.judge(record(noisy(np.full(400, 0.97), 1.2), 2e-2)) == []

@@ -57,3 +57,15 @@ def test_without_validation_it_does_not_apply():
     outcome = RULE.judge(record(FALLING))
     assert isinstance(outcome, NotApplicable)
     assert "w.log" in outcome.reason
+
+
+def test_a_classifier_that_never_understood_anything_is_overfitting_though_a_metric_holds():
+    held = [0.98, 0.96, 1.1, 1.3, 1.6, 1.9, 2.1, 2.3, 2.4, 2.5]
+    both = [
+        Evaluation(step=one.step, part="valid", values={**one.values, "accuracy": 0.55 + 0.001 * place})
+        for place, one in enumerate(told(held))
+    ]
+    sure = Loss(kind="cross_entropy", ops=["cross_entropy"], baseline=1.0, floor=0.0)
+    (found,) = RULE.judge(record(FALLING, evaluations=both, loss=sure))
+    assert found.severity == "warning"
+    assert found.evidence["at its best"] < 0.25

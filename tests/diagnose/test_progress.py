@@ -5,7 +5,7 @@ from learning_records import FALLING, FLAT, noisy, record
 from latih.diagnose import Curve
 from latih.diagnose._movement import Movement
 from latih.diagnose._progress import kendall, swings
-from latih.watch import Loss
+from latih.watch import Loss, Record
 
 
 def curve(losses, **facts):
@@ -84,3 +84,27 @@ def test_frozen_layers_do_not_count():
 def test_growth_is_the_middle_layers():
     assert Movement.of(record(FLAT, grown=3.0)).grown == pytest.approx(3.0)
     assert Movement.of(record([])).grown == 1.0
+
+
+def test_a_small_batch_s_last_block_does_not_hide_what_the_last_half_shows():
+    noise = np.random.default_rng(0).standard_normal(360) * 0.6
+    losses = np.full(360, 0.75) + noise - noise.mean()
+    losses[-30:] += 0.92 - losses[-30:].mean()
+    assert Curve(tuple(float(one) for one in losses), 1.0, 0.0).learns is True
+
+
+def test_a_loss_that_seems_well_below_the_baseline_but_is_not_sure_is_not_condemned():
+    spread = [(-1) ** step * (0.5 + 0.1 * (step % 5)) for step in range(36)]
+    losses = tuple(0.8 + one for one in spread)
+    assert Curve(losses, 1.0, 0.0).learns is not False
+
+
+def test_one_large_batch_is_no_swing():
+    losses = [1.0 - 0.006 * step for step in range(60)]
+    losses[-2] = 4.0
+    assert not swings(Curve(tuple(losses), 1.1, 0.0))
+
+
+def test_a_truth_loss_on_scores_has_nothing_added():
+    ops = ["binary_cross_entropy_with_logits", "mean"]
+    assert Curve.of(Record(losses=[0.7] * 30, loss=Loss(kind="bce_with_logits", ops=ops, baseline=0.69))).exact

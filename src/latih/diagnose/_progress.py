@@ -24,6 +24,11 @@ _CLASSES, _VALUES = 3.0, 30.0
 """How far above its start a loss of classes, or any other, has left it."""
 _PLAIN = frozenset(("log_softmax", "mean", "sum", "sub", "pow", "abs"))
 """Ops of a loss beside its own name that leave the best constant output what it is."""
+_NAMED = {
+    "cross_entropy": frozenset(("nll",)),
+    "bce_with_logits": frozenset(("binary_cross_entropy_with_logits",)),
+}
+"""Ops that are the loss itself, under another name than its kind."""
 _SCALES = frozenset(("mul", "div", "exp", "log"))
 """Ops behind which a loss is not of the size that its kind has; what a constant reaches is then not known."""
 
@@ -47,7 +52,7 @@ class Curve:
         """The curve of a record; updates without a finite loss are left out."""
         losses = tuple(loss for loss in record.losses if loss is not None and math.isfinite(loss))
         others = set(record.loss.ops) - _PLAIN - {record.loss.kind}
-        named = {"nll"} if record.loss.kind == "cross_entropy" else set()
+        named = _NAMED.get(record.loss.kind, frozenset())
         exact = not others - named
         scaled = not _SCALES.isdisjoint(others)
         return cls(losses, None if scaled else record.loss.baseline, record.loss.floor, exact, record.loss.kind)
@@ -146,21 +151,22 @@ class Curve:
         below = (self.baseline - self.level) / self.error
         if self.gain > 0.02 and below > _SURE:
             return True
-        gain, surely = self._lately
-        if gain > 0.02 and surely > _SURE and below > -1:
+        gain, error = self.recent
+        if gain > max(_SEEMS / 2, _SURE * error) and below > -1:
             return True
-        if gain > _SEEMS and self.gain > 0 and surely > 1:
+        if gain > max(_SEEMS, error) and self.gain > 0:
             return None
         if not self.exact and fell:
             return None
         return None if self.trend < -2 else False
 
     @cached_property
-    def _lately(self) -> tuple[float, float]:
-        """Gain of the mean of the last half, and how many standard errors that lies below the constant output."""
-        half = np.array(self.losses[len(self.losses) // 2 :])
-        mean, error = float(half.mean()), max(float(half.std()) / math.sqrt(len(half)), 1e-300)
-        return self.gain_at(mean) or 0.0, ((self.baseline or 0.0) - mean) / error
+    def recent(self) -> tuple[float, float]:
+        """Gain of the last half's mean, and its standard error; 0 without a baseline."""
+        half, room = np.array(self.losses[len(self.losses) // 2 :]), (self.baseline or 0.0) - (self.floor or 0.0)
+        if self.baseline is None or room <= 0 or not len(half):
+            return 0.0, 0.0
+        return self.gain_at(float(half.mean())) or 0.0, float(half.std()) / math.sqrt(len(half)) / room
 
     @cached_property
     def scatter(self) -> float:
@@ -215,14 +221,15 @@ class Curve:
 
 def swings(curve: Curve) -> bool:
     """Does the loss go up and down by more than its batches differ, and lose again what it had learned?"""
-    if len(curve) < 2 * ENOUGH or curve.learns is None:
+    if len(curve) < 2 * ENOUGH or (curve.learns is None and curve.gain is None):
         return False
     gained = curve.start - curve.best
     lately = float(np.median(curve.blocks[-3:]))
     # single large losses are batches, not swings: they widen the error as well
     risen = (curve.level - curve.best) / math.hypot(curve.error, curve.scatter / math.sqrt(curve.block), 1e-12)
     forgotten = risen > _SURE and min(curve.level, lately) - curve.best > max(gained, 0.0) / 2
-    above = curve.learns is False and curve.gain is not None and curve.gain < 0
+    typical = min(lately, float(np.median(curve.losses[-max(curve.block, 8) :])))
+    above = curve.learns is False and curve.gain is not None and (curve.gain_at(typical) or 0.0) < 0
     wide = curve.scatter > 3 * max(curve.first_scatter, 1e-12) or curve.rises >= 2
     # a long swing: surely up again from where it was, and worse than a constant
     return (wide and (forgotten or above)) or (above and forgotten and curve.risen > 2 * _SURE and gained > 0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from latih.watch import Record
+from latih.watch import Record, Sample
 
 from ._progress import ENOUGH, Curve
 
@@ -26,6 +26,8 @@ STILL = 0.1
 """Share of the constant's loss by which a run must still lie above it after two dozen updates."""
 ALIVE = 0.1
 """Deviation of a signal over examples, of that over everything: above, it tells them apart."""
+FADED = 1e-3
+"""Of the share of the head's gradient that hidden weights had at the start."""
 SETTLED = 5
 """Updates after which a signal that is still lost has not come back by itself."""
 
@@ -90,13 +92,25 @@ def wasted(record: Record) -> dict[str, Any] | None:
 
 
 def gone(record: Record) -> dict[str, Any] | None:
-    """An output that told examples apart when training began, and is now the same for all: something ended that."""
+    """What was there when training began and is gone: outputs that tell examples apart, gradients of hidden weights."""
     if record.probes is not None or len(record.samples) < 3 or record.samples[0].step >= SETTLED:
         return None
     first, now = last_spread(record, record.samples[0].readings), blank(record)
-    if now is None or first is None or first < ALIVE:
+    if now is not None and first is not None and first >= ALIVE:
+        return {"spread_at_the_start": first, **now}
+    before, after = _hidden_share(record, record.samples[0]), _hidden_share(record, record.samples[-1])
+    if not before or after is None or after > FADED * before:
         return None
-    return {"spread_at_the_start": first, **now}
+    return {"hidden_gradient_over_head": after, "at_the_start": before, "at_least": FADED * before}
+
+
+def _hidden_share(record: Record, sample: Sample) -> float | None:
+    """Gradient of the middle hidden weight, divided by the largest of the heads'."""
+    heads = {layer.name for layer in record.layers if layer.is_head}
+    read = [one for one in sample.readings if one.weight_grad is not None]
+    last = max((one.weight_grad or 0.0 for one in read if one.layer in heads), default=0.0)
+    hidden = [one.weight_grad or 0.0 for one in read if one.layer not in heads]
+    return float(np.median(hidden)) / last if hidden and last > 0 else None
 
 
 def blank(record: Record) -> dict[str, Any] | None:

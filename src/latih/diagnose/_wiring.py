@@ -18,12 +18,19 @@ def is_matrix(layer: Layer) -> bool:
     return layer.kind not in _TABLES | _RECURRENT | {"attention", "bilinear", "unknown"} and not layer.recurrent
 
 
+def bends(layer: Layer) -> bool:
+    """The function behind `layer` is none that is a straight line: a leaky one of slope 1 is."""
+    slope = layer.constants.get("negative_slope")
+    straight = layer.activation == "leaky_relu" and isinstance(slope, int | float) and abs(slope - 1) < 1e-3
+    return layer.activation != "none" and not straight
+
+
 def linear_pairs(record: Record, *, pooled: bool = False) -> list[tuple[Layer, Layer]]:
     """Layers in a row with nothing but linear steps between, whose middle is no bottleneck.
 
     `pooled`: pooling is let through (it may be an average), and so is the step from kernels to matrices behind it.
     """
-    bends = BENDS - {"pool"} if pooled else BENDS
+    bent = BENDS - {"pool"} if pooled else BENDS
     by_name = {layer.name: layer for layer in record.layers}
     shapes = {one.name: one.shape for one in record.parameters}
     pairs = []
@@ -31,7 +38,7 @@ def linear_pairs(record: Record, *, pooled: bool = False) -> list[tuple[Layer, L
         if len(second.inputs) != 1 or not is_matrix(second):
             continue
         first = by_name.get(second.inputs[0])
-        if first is None or not is_matrix(first) or first.activation != "none" or bends & set(first.between):
+        if first is None or not is_matrix(first) or bends(first) or bent & set(first.between):
             continue
         kernels = shapes.get(first.parameter, ()), shapes.get(second.parameter, ())
         if (pooled and "pool" in first.between) or _adds_nothing(first, second, *kernels):
@@ -45,9 +52,9 @@ def all_linear(record: Record, *, pooled: bool = False) -> bool:
     `pooled`: pooling is let through (it may be an average).
     """
     layers = record.layers
-    bends = BENDS - ({"add", "cat", "pool"} if pooled else {"add", "cat"})
+    bent = BENDS - ({"add", "cat", "pool"} if pooled else {"add", "cat"})
     plain = all(is_matrix(one) or one.kind in _TABLES for one in layers)
-    straight = all((one.is_head or one.activation == "none") and not bends & set(one.between) for one in layers)
+    straight = all((one.is_head or not bends(one)) and not bent & set(one.between) for one in layers)
     return bool(layers) and plain and straight
 
 

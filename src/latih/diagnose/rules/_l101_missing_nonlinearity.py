@@ -5,6 +5,7 @@ from __future__ import annotations
 from latih.watch import Record
 
 from .._base import Finding, NotApplicable, Rule
+from .._progress import ENOUGH, Curve
 from .._trouble import learns_well, trouble
 from .._wiring import all_linear, is_matrix, linear_pairs
 
@@ -23,9 +24,10 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     so where the run is in trouble. A table of vectors before a linear layer does not count: its lookup is not linear
     in the tokens.
 
-    A warning when the whole network is linear, or more than half of its hidden layers pass on their values unbent,
-    and the run does not learn well; one pair in a network that bends elsewhere is worth an info, a warning
-    if the run is in trouble as well and the pairs are most of it.
+    A warning when the whole network is linear and the run is in trouble, has stopped falling, or has not learned well
+    in 96 updates; before a run, where more than one pair is superfluous or a small batch cannot be fitted. The same
+    where more than half of the hidden layers pass on their values unbent, but only in trouble or once the loss has
+    stopped falling; one pair in a network that bends elsewhere is worth an info.
     """
     if not record.layers:
         return NotApplicable("the structure could not be read")
@@ -38,7 +40,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     if not pairs:
         return []
     share = len({first.name for first, _ in pairs}) / len(hidden)
-    grave = (whole or share > MOST) and not learns_well(record)
+    grave = _grave(record, whole, share, len(pairs), fails is not None)
     first, second = pairs[0]
     evidence = {
         "pairs": [f"{one.name} > {two.name}" for one, two in pairs],
@@ -61,6 +63,20 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
             weight=2.0 if whole else 1.2,
         )
     ]
+
+
+def _grave(record: Record, whole: bool, share: float, pairs: int, fails: bool) -> bool:
+    """It is most of the network, and the run shows what it costs."""
+    if learns_well(record) or not (whole or share > MOST):
+        return False
+    if fails:
+        return True
+    if record.probes is not None and not record.losses:
+        return whole and pairs > 1
+    curve = Curve.of(record)
+    if len(curve) < 4 * ENOUGH:  # a linear network may be what the data want: give it time
+        return whole and len(curve) >= ENOUGH and not (curve.learns is not False and curve.falling > 3)
+    return whole or curve.falling < 3
 
 
 RULE = Rule("L101", "missing-nonlinearity", judge)

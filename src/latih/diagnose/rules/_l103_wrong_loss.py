@@ -12,8 +12,9 @@ import numpy as np
 from latih.watch import Probes, Record
 
 from .._base import Finding, NotApplicable, Rule
-from .._progress import ENOUGH, Curve
-from .._trouble import hardly_learns, learns_well
+from .._movement import Movement
+from .._progress import ENOUGH, Curve, swings
+from .._trouble import above, hardly_learns, learns_well
 from .._wiring import readings
 
 _VALUES = frozenset(("mse", "mae", "huber", "smooth_l1"))
@@ -23,6 +24,10 @@ MOST_CLASSES = 20
 _DIVIDED = 8.0
 _LITTLE = 0.2
 _STEPS = 12
+_LONG = 0.1
+"""|update| / |weight| of a step that throws the network."""
+_RISE = 0.1
+"""Of the first loss, on one batch that is fitted again and again."""
 
 
 def judge(record: Record) -> list[Finding] | NotApplicable:
@@ -34,7 +39,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
       of the run lost at least as much as the one before, the head's outputs have grown ten times, and the loss to ten
       times its first size (that of a log-density stays near it).
     - Sum. The gradient of a sum over n examples is n times that of the mean, so a rate meant for the mean is n times
-      too high: a warning where the run is in trouble as well (adaptive optimizers do not mind).
+      too high: a warning where the run is in trouble as well and its steps were too long (the loss is lost, rises or
+      swings, or an update was a tenth of the weights); adaptive optimizers do not mind.
     - Values for classes. Squared error on labels 0..K-1 with one output puts an order and distances on names.
       A warning where K is at least 3 and the run does not learn well.
     """
@@ -80,7 +86,8 @@ def _cases(record: Record) -> Iterator[tuple[Any, dict[str, Any], str, str, floa
             2.5,
         )
     fails = hardly_learns(record)
-    if loss.reduction == "sum" and loss.kind != "unknown" and record.batch_size > 1 and fails and not _adaptive(record):
+    summed = loss.reduction == "sum" and loss.kind != "unknown" and record.batch_size > 1
+    if summed and fails and not _adaptive(record) and _too_long(record):
         yield (
             "warning",
             {"reduction": "sum", "batch": record.batch_size, **fails},
@@ -163,6 +170,19 @@ def _quarters(losses: Sequence[float]) -> tuple[list[float], bool]:
     means = [float(part.mean()) for part in np.array_split(np.array(losses), 4)]
     falls = [first - second for first, second in itertools.pairwise(means)]
     return means, falls[0] > 0 and all(second >= first for first, second in itertools.pairwise(falls))
+
+
+def _too_long(record: Record) -> bool:
+    """Steps that throw the network: the loss is lost or rises, or an update was a good part of the weights."""
+    if record.probes is not None and not record.losses:
+        losses = record.probes.fit or []
+        finite = [one for one in losses if one is not None and math.isfinite(one)]
+        return len(finite) < len(losses) or (len(finite) > 1 and max(finite) > (1 + _RISE) * finite[0])
+    curve = Curve.of(record)
+    lost = len(curve) < len(record.losses) or record.origin is not None
+    moved = Movement.of(record)
+    thrown = not len(moved) or moved.peak > _LONG  # steps that nobody measured may have been long
+    return lost or thrown or above(curve) or swings(curve) or curve.risen > 6
 
 
 def _adaptive(record: Record) -> bool:

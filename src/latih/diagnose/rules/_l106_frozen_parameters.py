@@ -9,11 +9,14 @@ from latih.watch import Record
 from .._base import Finding, NotApplicable, Rule
 from .._progress import ENOUGH
 from .._trouble import learns_well, trouble
+from .._wiring import is_matrix
 
 SHARE = 0.5
 """Of the frozen weights that can be told: from here on they are a random draw, not a pretrained body."""
 PART = 0.05
 """Of all weights."""
+_EXPANDS = 8
+"""Outputs for each input from which a random layer loses nothing."""
 
 
 def judge(record: Record) -> list[Finding] | NotApplicable:
@@ -23,7 +26,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     independent values of one uniform or normal law with rows and columns of equal size, which training destroys soon
     (Kolmogorov and Smirnov's test of the law, a test of the rows' and columns' mean squares). A frozen body that was
     trained passes, and so does one in which a frozen norm has seen batches before. Random features are a method too: a
-    run that learns well with them gets an info.
+    run that learns well with them gets an info, and so does one that learns at all where every frozen layer has eight
+    times more outputs than inputs.
     """
     if not record.parameters:
         return NotApplicable("the parameters were not seen")
@@ -67,7 +71,15 @@ def _suffers(record: Record) -> bool:
     """Trouble now, or after a hundred updates still not learned well."""
     if trouble(record) is not None:
         return True
-    return len(record.losses) >= 4 * ENOUGH and not learns_well(record)
+    return len(record.losses) >= 4 * ENOUGH and not learns_well(record) and not _random_features(record)
+
+
+def _random_features(record: Record) -> bool:
+    """What is frozen makes many features of few: random ones are a method then (Rahimi and Recht, 2007)."""
+    frozen = {one.name for one in record.parameters if not one.trainable and one.fresh}
+    layers = [layer for layer in record.layers if layer.parameter in frozen]
+    wide = all(is_matrix(one) and one.fan_out >= _EXPANDS * max(one.fan_in, 1) for one in layers)
+    return bool(layers) and wide
 
 
 RULE = Rule("L106", "frozen-parameters", judge)

@@ -9,7 +9,7 @@ from latih.watch import Layer, Record
 
 from .._base import Finding, NotApplicable, Rule
 from .._progress import ENOUGH, Curve
-from .._trouble import learns_well, trouble
+from .._trouble import above, hardly_learns
 from .._wiring import first_layers, first_reading, seen_scale
 
 RATIO = (0.8, 1.25)
@@ -27,7 +27,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     fixed point at (0, 1). Other variances move or remove it, skips add variance at every sum, plain dropout
     changes both moments (alpha dropout does not), and inputs must begin near it. Each unmet condition is an info; a
     warning needs the consequence too: the deviation of the last SELU's output has left [0.5, 2] at the first samples,
-    and the run does not learn well; or, with plain dropout, less than half was learned in a hundred updates.
+    and the run hardly learns, or one small batch cannot be fitted; or, with plain dropout, less than half was learned
+    in a hundred updates.
     """
     selus = [layer for layer in record.layers if layer.activation == "selu"]
     if len(selus) < 2:
@@ -39,8 +40,11 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     last = first.std if first is not None else None
     drifts = last is not None and not KEPT[0] <= last <= KEPT[1]
     curve = Curve.of(record)
-    behind = record.dropout > 0 and len(curve) >= 4 * ENOUGH and curve.gain is not None and curve.gain < _HALF
-    grave = (drifts or behind) and not learns_well(record)
+    fails = hardly_learns(record)
+    little = len(curve) >= 4 * ENOUGH and curve.gain is not None and curve.gain < _HALF
+    if fails is not None and record.losses and curve.learns is False and len(curve) < 4 * ENOUGH and not above(curve):
+        fails = None  # a signal that fades is slow at first; what it learns later tells
+    grave = (drifts and fails is not None) or (record.dropout > 0 and little)
     evidence = unmet | {"deviation after the last SELU": last, "fixed point": 1.0, "kept within": KEPT}
     return [
         Finding(
@@ -48,7 +52,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
             "selu-preconditions",
             "warning" if grave else "info",
             selus[0].name,
-            evidence | (trouble(record) or {}),
+            evidence | (fails or {}),
             "SELU does not normalise itself here: " + ", ".join(unmet) + ".",
             "latih.initialize(model, batch, loss)  # LeCun for SELU; with skips use relu and a norm",
             ("reinitialise", "swap_activation", "standardise_inputs"),

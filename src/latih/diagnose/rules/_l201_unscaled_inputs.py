@@ -21,6 +21,8 @@ UNLIKE = 30.0
 """Root mean square of the largest feature over that of the middle one."""
 FAR = 4.0
 """First loss over that of the best constant output, in a check."""
+FITTED = 0.5
+"""Loss that the own optimizer reaches on a small batch, over the best constant's, below which it copes."""
 CORNERED = 0.5
 """Share of the first layer's activation values on a flat part."""
 
@@ -37,8 +39,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     healthy. One-hot columns, counts, pixels of 0..1 and tokens are below all of them.
 
     None of these is a fault as such: adaptive optimizers often cope. A warning only where the run, or the fit of
-    one small batch, is in trouble too, the first loss of a check is four times the best constant's, or the first
-    layer's units sit on their flat parts from the first step on.
+    one small batch, is in trouble too, the first loss of a check is four times the best constant's (large inputs make
+    large outputs; an offset does not) and the own optimizer does not bring a small batch to half of that, or the first layer's units sit on their flat parts from the first step on.
     """
     inputs = record.inputs
     if inputs is None:
@@ -52,7 +54,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     symptoms = _symptoms(inputs, scale)
     if not symptoms:
         return []
-    second = _second(record, layer.name)
+    second = _second(record, layer.name, "scale that the first layer sees" in symptoms)
     if second is None and "scale that the first layer sees" not in symptoms:
         return []
     return [
@@ -90,13 +92,14 @@ def _symptoms(inputs: Values, scale: float) -> dict[str, Any]:
     return found
 
 
-def _second(record: Record, layer: str) -> dict[str, Any] | None:
+def _second(record: Record, layer: str, large: bool) -> dict[str, Any] | None:
     first = first_reading(record, layer)
     cornered = None if first is None else first.saturated
     found = dict(trouble(record) or {})
     probes, baseline = record.probes, record.loss.baseline
-    if probes is not None and not record.losses and probes.start_loss is not None and baseline:
-        times = probes.start_loss / baseline
+    if large and probes is not None and not record.losses and probes.start_loss is not None and baseline:
+        fitted = min((one for one in probes.fit or () if one is not None), default=math.inf)
+        times = 0.0 if fitted < FITTED * baseline else probes.start_loss / baseline
         found |= {"first loss / best constant's": times, "threshold of the loss": FAR} if times > FAR else {}
     if cornered is not None and cornered >= CORNERED:
         found |= {"share of saturated values behind it": cornered, "threshold of saturation": CORNERED}

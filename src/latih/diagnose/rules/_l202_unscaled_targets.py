@@ -10,7 +10,7 @@ import numpy as np
 from latih.watch import Record, Values
 
 from .._base import Finding, NotApplicable, Rule
-from .._progress import ENOUGH, Curve
+from .._progress import Curve
 from .._trouble import above, trouble
 from .._wiring import first_reading
 
@@ -60,10 +60,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
 
 def _second(record: Record) -> dict[str, Any] | None:
     curve = Curve.of(record)
-    if above(curve):
-        ahead = -curve.slope * len(curve)
-        if curve.baseline is not None and len(curve) < 4 * ENOUGH and ahead > curve.level - curve.baseline:
-            return None  # as long again, and the way is done
+    if above(curve, patient=not record.ended):
         return {"loss": curve.level, "loss of the best constant": curve.baseline, "threshold of the loss": ABOVE}
     probes, baseline = record.probes, record.loss.baseline
     fitted = [one for one in (probes.fit_safe or [] if probes is not None else []) if one is not None]

@@ -7,7 +7,7 @@ import math
 from latih.watch import Batch, Record
 
 from .._base import Finding, NotApplicable, Rule
-from .._progress import ENOUGH
+from .._progress import ENOUGH, Curve
 from .._trouble import learns_well
 
 COMMON = 0.9
@@ -15,6 +15,7 @@ COMMON = 0.9
 FOUND = 0.5
 """Share of the other classes' examples that the network gets right."""
 _EXACT = 100
+_HALF = 0.5
 SURE = 0.05
 """Probability, if half of them were found, of as few as were."""
 
@@ -25,7 +26,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     Symptom: the most common class has 90 % or more. Second signal: over the later half of the sampled batches the
     network surely answers fewer than half of the other classes' examples rightly, by its largest output or the right
     side of one half (binomial test, 5 %), after 48 updates at least: at first every network finds the common class
-    alone. Where classes are weighted, or the rare ones are found, it is at most an info.
+    alone. Where classes are weighted, or the rare ones are found, it is at most an info; so it is where each example
+    has several labels, of which few apply by nature, while more than half of the best constant's loss is gone or the loss still falls.
     """
     batches = [one for one in record.loss.batches if one.classes]
     if not batches:
@@ -45,6 +47,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     found, seen = _found(batches[len(batches) // 2 :], common)
     early = 0 < len(record.losses) < 2 * ENOUGH
     missed = _so_few(found, seen) <= SURE and not (record.loss.weighted or early or learns_well(record))
+    missed = missed and not _many_questions(record)
     evidence = {"most common class": common, "its share": share, "threshold": COMMON}
     if seen:
         evidence |= {"share of the others found": found / seen, "of": seen, "threshold of those": FOUND}
@@ -69,6 +72,16 @@ def _so_few(found: int, seen: int) -> float:
     if seen <= _EXACT:
         return sum(math.comb(seen, count) for count in range(found + 1)) * 0.5**seen
     return math.erfc((seen / 2 - found - 0.5) / math.sqrt(seen / 2)) / 2
+
+
+def _many_questions(record: Record) -> bool:
+    """Each example answers several, of which most are no by nature, and half of the loss is gone or on its way."""
+    several = len(record.loss.target_shape) == 2 and record.loss.target_shape[1] > 1
+    curve = Curve.of(record)
+    if not several or curve.gain is None:
+        return False
+    still = curve.falling > 3 or len(curve) < 4 * ENOUGH
+    return curve.gain > _HALF or (curve.learns is not False and still and not record.ended)
 
 
 def _found(batches: list[Batch], common: int) -> tuple[int, int]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from latih.watch import Record, Sample
 
 from .._base import Finding, NotApplicable, Rule
 from .._chain import Link, chain, fall
+from .._progress import Curve
 from .._stuck import learned, stuck, unlearned
 
 SHARE = 1e-3
@@ -18,6 +20,13 @@ STEADY = 0.5
 """Share of the variation of log gradients that one slope explains."""
 FEWEST = 4
 OVER_TIME = 1e-10
+PATIENCE = 100
+"""Updates after which a recurrent network that forgets must be better than a constant."""
+LITTLE = 0.1
+"""Share of the constant's loss that is surely not gone."""
+LATER = 0.6
+"""Weight of gradients that were there when training began: what ended them says more."""
+_EARLY = 2
 HALF = 0.5
 """Share of the best constant's loss that a run without memory may get rid of."""
 
@@ -37,25 +46,70 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     (below 1e-10), and the run must not learn, or keep more than half of the best constant output's loss: short memories
     may be all that a task needs.
 
+    A recurrent layer of one matrix multiplies its state by it at every step: the largest factor is deviation times
+    sqrt(units) (Girko's circular law), 0.58 by torch's default, and the slope of its function only lowers it. Where
+    so many steps leave less than 1e-7 of the first one, 100 updates have to come no further than a constant.
+
+    Where gradients arrived when training began and no longer do, training has ended that: the finding steps back.
+
     Of residual branches the ends count, which carry the gradient of the stream. Silent below four layers in a row.
     """
     if not record.samples:
         return NotApplicable("no gradients were seen")
-    found = [_through_depth(record, one) or _through_time(record, one) for one in _looked_at(record)]
-    found = [one for one in found if one is not None]
+    seen = [_through_depth(record, one) or _through_time(record, one) for one in _looked_at(record)]
+    found = [one for one in seen if one is not None]
+    forgets = _forgets(record)
+    if not found and forgets is not None:
+        return [_finding(*forgets, 0.6)]
     if not found:
         return [] if chain(record, record.samples[0]) else NotApplicable("no layers in a row were read")
     where, evidence, why, hopeless = found[0]
     second = stuck(record) or (unlearned(record) if hopeless else None)
     if second is None and not (hopeless and record.probes is None and "learned" in evidence):
         return []
-    second = second or {}
+    ended = seen[0] is None and record.samples[0].step <= _EARLY
+    return [_finding(where, {**evidence, **(second or {})}, why, LATER if ended else 1.3)]
+
+
+def _finding(where: str, evidence: dict[str, Any], why: str, weight: float) -> Finding:
     advice = (
         "model = latih.activations.swap(model, 'relu')  # or latih.norm surgery: batch norm before each activation\n"
         "latih.initialize(model, batch, loss)"
     )
     cures = ("swap_activation", "reinitialise", "insert_norm", "add_skips")
-    return [Finding("L302", "vanishing-gradient", "error", where, {**evidence, **second}, why, advice, cures, 1.3)]
+    return Finding("L302", "vanishing-gradient", "error", where, evidence, why, advice, cures, weight)
+
+
+def _forgets(record: Record) -> Forgotten | None:
+    """A recurrent matrix that leaves nothing of the first steps, in a run that knows no more than a constant."""
+    curve, inputs = Curve.of(record), record.inputs
+    if record.probes is not None or len(curve) < PATIENCE or curve.learns is not False or inputs is None:
+        return None
+    if sum(curve.recent) > LITTLE or record.samples[0].step > _EARLY:
+        return None
+    steps = _steps(inputs.shape, record.batch_size)
+    read = {one.layer: one for one in record.samples[0].readings}
+    for layer in record.layers:
+        reading = read.get(layer.name)
+        if layer.kind != "rnn" or not layer.recurrent or reading is None or not reading.weight_std:
+            continue
+        factor = reading.weight_std * math.sqrt(layer.fan_in)
+        if steps * math.log10(factor) < math.log10(ROUNDING):
+            evidence = {"factor_a_step": factor, "steps": steps, "share_left": factor**steps, "at_least": ROUNDING}
+            evidence |= {"loss": curve.level, "best_constant": curve.baseline, "updates": len(curve)}
+            why = (
+                f"{layer.name} keeps {factor:.2g} of its state a step: over {steps} steps nothing is left of the first."
+            )
+            return layer.name, evidence, why
+    return None
+
+
+def _steps(shape: tuple[int, ...], batch_size: int) -> int:
+    """Time steps of (batch, time), (batch, time, features) or (time, batch, features)."""
+    sizes = list(shape[:2])
+    if len(sizes) > 1 and batch_size in sizes:
+        sizes.remove(batch_size)
+    return sizes[-1] if len(shape) > 1 else 0
 
 
 def _looked_at(record: Record) -> list[Sample]:
@@ -64,6 +118,7 @@ def _looked_at(record: Record) -> list[Sample]:
 
 
 Symptom = tuple[str, dict[str, Any], str, bool]
+Forgotten = tuple[str, dict[str, Any], str]
 
 
 def _through_depth(record: Record, sample: Sample) -> Symptom | None:

@@ -10,6 +10,7 @@ from latih.watch import Record, Sample
 
 from .._base import Finding, NotApplicable, Rule
 from .._chain import CONSEQUENCE, chain, fall, raw_inputs
+from .._movement import Movement
 from .._stuck import SOON, far, lost, stuck, unlearned
 
 DEPTH = 1.5
@@ -20,6 +21,8 @@ FORWARD = 3.0
 """Decades by which the signal grows on its way through the layers."""
 SPIKE = 1e3
 """Times the usual norm of all gradients."""
+LONG = 0.2
+"""|update| / |weight| before the jump, from which on the steps had thrown the network there."""
 _EARLY = 2
 
 
@@ -30,8 +33,9 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     over depth rises towards the input; 1.5 decades are more than the chance drift of a well drawn net, whose log
     variance spreads by about sqrt(5·depth/width). Through the forward pass: a signal that grows by 1,000 until the
     output overflows, or the loss is several times the best constant's. Through time: the norm of all gradients jumps
-    to 1,000 times its median, as at the cliffs of recurrent networks (Pascanu, Mikolov and Bengio, 2013). The second
-    signal: the loss is lost, stays several times above the best constant's, or does not learn.
+    to 1,000 times its median, as at the cliffs of recurrent networks (Pascanu, Mikolov and Bengio, 2013); where the
+    steps were long before, they come first. The second signal: the loss is lost, stays several times above the best
+    constant's, or does not learn.
 
     Silent where inputs or targets are not finite (`non-finite-data`), and inside residual branches.
     """
@@ -96,10 +100,12 @@ def _spikes(record: Record) -> Symptom | None:
     step, peak = max(norms, key=lambda one: one[1])
     if peak < SPIKE * usual:
         return None
+    movement = Movement.of(record)
+    before = [ratio for at, ratio in zip(movement.steps, movement.ratios, strict=True) if at < step]
     recurrent = any(one.recurrent or one.shared or one.kind in ("rnn", "lstm", "gru") for one in record.layers)
     evidence = {"gradient_norm": peak, "usually": usual, "at_most": SPIKE * usual, "step": step}
     why = f"At update {step} the gradient is {peak / usual:.2g} times as large as usual."
-    return evidence, why, 1.2 if recurrent else 0.5
+    return evidence, why, 0.4 if max(before, default=0.0) >= LONG else 1.2 if recurrent else 0.5
 
 
 RULE = Rule("L303", "exploding-gradient", judge)

@@ -12,11 +12,16 @@ from .._progress import ENOUGH, Curve
 from .._suspects import suspect
 
 _TINY = 1e-4
+_PACE = 1e-3
 _DEAD_RATE = 1e-3
 """Share of its peak below which a rate is over; cosine and one-cycle end there, but do not stay."""
 _POOR = 0.1
 _MANY, _WAY, _HALF = 200, 0.3, 0.5
 """Updates; path of the weights in their own lengths (random ones need about 1); gain."""
+_FAR = 10
+"""Times the run so far in which the weights, at their pace, do not come as far as they are long."""
+_CUT = 0.9
+"""Share of the gradient: clipping is for the exceptions."""
 _SOON = 3
 """Times the run so far: learning that takes longer is too slow."""
 
@@ -27,9 +32,10 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     Symptom: |update| / |weight| of the middle layer below 1e-4 all the way (log10 outside [-4, -1]; Karpathy, 2019),
     which needs thousands of updates before random weights have moved by a tenth of their length. Second signal: less
     than a tenth of the constant output's loss is gone and, at the present slope, half of it would take more than three
-    times the updates done so far. Or: after 200 updates of an adaptive method the weights have gone less than a third
-    of their length, and the loss falls as fast as at the start. Or: the schedule has been below a thousandth of its
-    peak for more than half of the updates although the loss still fell when it got there.
+    times the updates done so far. Or: after 200 updates nothing is learned, and at this pace ten times as many would
+    not carry the weights once as far as they are long. Or: after 200 updates of an adaptive method the weights have
+    gone less than a third of their length, and the loss falls as fast as at the start. Or: the schedule has been below
+    a thousandth of its peak for more than half of the updates although the loss still fell when it got there.
 
     Silent while the rate warms up (it is short on purpose then; a warm-up of more than 200 updates without any gain, or
     of more than a third of a planned run, is not), and where the loss has been learned.
@@ -46,10 +52,12 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     if movement.peak == 0 and any(rate for _, rate in record.rates):
         return []  # nothing moves at all: that is not the rate
     creeps = _creeps(record, curve, movement)
-    if not creeps and (movement.now >= _TINY or movement.peak >= 10 * _TINY or not _poor(curve)):
+    crawls = _crawls(curve, movement)
+    if not (creeps or crawls) and (movement.now >= _TINY or movement.peak >= 10 * _TINY or not _poor(curve)):
         return []
     rate = record.optimizer.lr if record.optimizer else None
-    cause = suspect(record) or _small_gradients(record, movement)
+    clipped = _clipped(record)
+    cause = suspect(record) or (None if clipped else _small_gradients(record, movement))
     return [
         _finding(
             {
@@ -65,8 +73,22 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
             if rate and movement.now > 0
             else "Raise the learning rate, or let latih.find_lr(model, train) measure it.",
             0.5 if cause else 0.9,
+            {"share of the gradient that clipping removes": clipped} if clipped else {},
         )
     ]
+
+
+def _crawls(curve: Curve, movement: Movement) -> bool:
+    """Two hundred updates, nothing is learned, and at this pace ten times as many would not carry the weights once."""
+    far = movement.now * _FAR * len(curve)
+    return len(curve) >= _MANY and curve.learns is False and far < 1 and movement.travelled(len(curve)) < 0.1
+
+
+def _clipped(record: Record) -> float | None:
+    """Share of the gradient that a clip removes, where it removes nearly all of it at nearly every update."""
+    told = [sample.clipped for sample in record.samples if sample.clipped is not None]
+    share = float(np.median(told)) if len(told) >= 3 else 0.0
+    return share if share > _CUT else None
 
 
 def _creeps(record: Record, curve: Curve, movement: Movement) -> bool:
@@ -113,8 +135,8 @@ def _faded(record: Record, curve: Curve, movement: Movement) -> Finding | None:
     learned = curve.gain is not None and curve.gain > 0.5
     if since > record.updates / 2 or record.updates - since < ENOUGH or learned or curve.falling > 3:
         return None
-    if len(alive) >= 4 and alive.fallen < 3 and curve.learns:
-        return None  # it had stood still before: nothing was lost by ending
+    if len(alive) >= 4 and alive.fallen < 3 and curve.learns and movement.travelled(since) > _WAY:
+        return None  # it had its chance and stood still: nothing was lost by ending
     return _finding(
         {"learning rate": now, "peak": peak, "threshold": _DEAD_RATE * peak, "since update": since, "gain": curve.gain},
         f"The schedule brought the learning rate to {now / peak:.1g} of its peak within {since} updates, "
@@ -125,16 +147,27 @@ def _faded(record: Record, curve: Curve, movement: Movement) -> Finding | None:
 
 
 def _small_gradients(record: Record, movement: Movement) -> str | None:
-    """A rate that is usual for its optimizer moves little only where gradients are small."""
+    """A rate that is usual for its optimizer moves little only where gradients are small.
+
+    Steps along the gradient are in proportion to it: no rate is usual, but where 1 and more would be needed for a
+    pace of 1e-3, it is not the rate that is wrong.
+    """
     if movement.spread > 2:
         return "layers differ by more than a factor of 100"
     settings = record.optimizer
-    if settings is not None and settings.lr >= (1e-4 if settings.adaptive else 1e-3):
+    if settings is None or movement.now <= 0:
+        return None
+    rate = record.rates[-1][1] if record.rates else settings.lr
+    if settings.lr >= 1e-4 if settings.adaptive else rate * _PACE / movement.now >= 1:
         return "the rate is usual, the gradients are small"
     return None
 
 
-def _finding(evidence: dict, why: str, advice: str, weight: float) -> Finding:
+def _finding(evidence: dict, why: str, advice: str, weight: float, clipped: dict | None = None) -> Finding:
+    if clipped:
+        evidence |= clipped
+        why = f"Clipping removes {next(iter(clipped.values())):.1%} of the gradient at nearly every update. {why}"
+        advice = "Clip the exceptions only: a limit of ten times the usual norm of the gradient. " + advice
     return Finding("L402", "learning-rate-too-low", "warning", "", evidence, why, advice, ("raise_lr",), weight)
 
 

@@ -26,8 +26,9 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     together cannot be in a training that works, so five samples are enough.
 
     Else this is the fallback behind every other rule: after 200 updates the loss is what a constant output reaches, it
-    has no trend, and the weights have travelled three times their own length (the sum of |update| / |weight|; nets that
-    leave a plateau late, as on parity, have done so by about two). Without a known baseline nobody can tell a plateau
+    has no trend or goes up, surely less than a tenth is gained, and the weights have travelled three times their own
+    length (the sum of |update| / |weight|; nets that leave a plateau late, as on parity, have done so by about two).
+    Without a known baseline nobody can tell a plateau
     from a floor, so the rule stays silent then.
     """
     curve, movement = Curve.of(record), Movement.of(record)
@@ -43,9 +44,10 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
         return NotApplicable(f"fewer than {ENOUGH} updates")
     travelled = movement.travelled(record.updates)
     nothing = curve.learns is False or (curve.gain is not None and curve.gain < _LITTLE)
-    flat = nothing and abs(curve.trend) < 2 and curve.falling < 3
-    little = curve.gain_at(float(curve.blocks[len(curve.blocks) // 2 :].mean()))
-    if not flat or len(curve) < _PATIENCE or travelled < _CHANCE or (little or 0.0) > _LITTLE:
+    gain, error = curve.recent
+    # at rest, or going up although a constant would already be better
+    flat = nothing and (abs(curve.trend) < 2 or (curve.trend >= 2 and gain < -_LITTLE)) and curve.falling < 3
+    if not flat or len(curve) < _PATIENCE or travelled < _CHANCE or gain > _LITTLE or gain + 2 * error > 2 * _LITTLE:
         return []
     return [
         Finding(

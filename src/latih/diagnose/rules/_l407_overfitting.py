@@ -15,6 +15,8 @@ _SURE = 2.0
 _LOST = 0.2
 _LEARNT, _HELD = 0.95, 0.5
 """Share of the best constant's loss that is gone in training, and at most held out, where nothing was understood."""
+_EVER = 0.25
+"""The same at its best, where the loss rises and a metric holds."""
 _VALUES = ("mse", "mae", "huber", "smooth_l1")
 """Losses that do not rise by growing surer of what is right."""
 _LOWER_IS_BETTER = ("loss", "error", "mse", "mae", "rmse", "nll", "perplexity", "cer", "wer", "distance")
@@ -30,7 +32,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     surely below what it was at the best.
 
     Also found where it never gets worse because it never was good: in training 95 % of the best constant's loss is gone
-    and held out less than half.
+    and held out less than half (never more than a quarter, where the loss rises and a metric holds).
 
     A warning where more than a fifth of what validation had won is lost again, by the metric if one is logged beside
     the loss (the loss of a classifier that gets surer of itself rises while its accuracy still improves); info below.
@@ -48,12 +50,14 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
         if worse:
             found[name] = worse
     if not found or ("loss" in series and "loss" not in found):
-        return _by_heart(record, curve, series)  # where the validation loss holds, a metric only wavers
+        return _by_heart(record, curve, series, 1.0)  # where the validation loss holds, a metric only wavers
     metrics = [name for name in series if name != "loss"]
     name = next((one for one in found if one != "loss"), next(iter(found)))
     lost, evidence = found[name]
     decisive = name != "loss" or not metrics or record.loss.kind in _VALUES
     severity: Severity = "warning" if decisive and lost > _LOST else "info"
+    if severity == "info" and (by_heart := _by_heart(record, curve, series, _EVER)):
+        return by_heart
     return [
         Finding(
             "L407",
@@ -70,13 +74,21 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     ]
 
 
-def _by_heart(record: Record, curve: Curve, series: dict[str, tuple[list[int], np.ndarray]]) -> list[Finding]:
-    """Of the best constant's loss nearly all is gone in training, and more than half is left on held-out data."""
+def _by_heart(
+    record: Record, curve: Curve, series: dict[str, tuple[list[int], np.ndarray]], most: float
+) -> list[Finding]:
+    """Of the best constant's loss nearly all is gone in training, and more than half is left on held-out data.
+
+    `most`: what may have been gone on held-out data at its best. A classifier that grows too sure loses in its loss
+    what it had understood.
+    """
     told = series.get("loss")
     if told is None or curve.gain is None or not curve.exact or curve.gain < _LEARNT or len(told[1]) < _ENOUGH:
         return []
     held = max(curve.gain_at(float(one)) or 0.0 for one in told[1][-_LATER:])
-    if held > _HELD:
+    smooth = [float(np.median(told[1][max(place - 1, 0) : place + 2])) for place in range(len(told[1]))]
+    ever = curve.gain_at(min(smooth)) or 0.0
+    if held > _HELD or ever > most:
         return []
     return [
         Finding(
@@ -84,7 +96,13 @@ def _by_heart(record: Record, curve: Curve, series: dict[str, tuple[list[int], n
             "overfitting",
             "warning",
             "",
-            {"gain in training": curve.gain, "threshold of that": _LEARNT, "gain held out": held, "threshold": _HELD},
+            {
+                "gain in training": curve.gain,
+                "threshold of that": _LEARNT,
+                "gain held out": held,
+                "at its best": ever,
+                "threshold": _HELD,
+            },
             f"In training {curve.gain:.0%} of the best constant's loss is gone, on held-out data {max(held, 0.0):.0%}: "
             "the examples were learned by heart.",
             "More data or augmentation; a smaller network, weight_decay=0.05 with AdamW, Dropout(0.3).",

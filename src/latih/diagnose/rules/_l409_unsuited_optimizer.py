@@ -62,6 +62,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
 
 
 _CREEPS, _LITTLE = 5e-4, 0.1
+_CUT = 0.9
+"""Share of the gradient that a clip removes at most updates."""
 _Found = tuple[str, str, float]
 
 
@@ -105,6 +107,8 @@ def _plain(record: Record, curve: Curve, movement: Movement) -> _Found | None:
     settings = record.optimizer
     if settings is None or settings.momentum > 0 or len(curve) < _PATIENCE or settings.lr < 1e-3:
         return None
+    if sum((one.clipped or 0.0) > _CUT for one in record.samples) > len(record.samples) / 2:
+        return None  # clipping makes the steps short, not the method
     still = curve.learns is False and curve.falling < 3
     if movement.now < _CREEPS and movement.travelled(len(curve)) < 0.3 and (curve.gain or 0.0) < _LITTLE:
         why = "At a usual rate plain SGD has moved the weights by a small part of their length: gradients are small."
