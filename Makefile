@@ -34,7 +34,7 @@ bench: $(PEERS)/.ready  ## side by side with other trainers; writes docs/benchma
 	$(PEERS)/bin/python bench/optimizers.py --write
 	$(PEERS)/bin/python bench/initialize.py --write
 	$(PEERS)/bin/python bench/transfer.py --epochs 5 --rounds 2 --write
-	$(PEERS)/bin/python bench/watch.py --write
+	$(PEERS)/bin/python bench/watch.py --rounds 15 --steps 1200 --write
 
 clinic: $(VENV)/.test  ## detection, false alarms and repair on all programs; writes docs/clinic.md, clinic-repair.md
 	$(BIN)/python -m clinic --write

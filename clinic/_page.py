@@ -66,7 +66,8 @@ def page(verdicts: Sequence[Verdict], command: str) -> str:
         _figures(faulty, healthy),
         "*Detected*: a warning or an error, from `check` or at any time of the run. *Right category*: the first "
         "finding that a user reads names the fault. *False alarms*: healthy runs with any warning or error, at any "
-        "time. *Time*: median share of the run after which the first warning came.",
+        "time. *Time*: median share of the run after which the first warning came; what is known of targets (order, "
+        "balance, relation to inputs) is taken from the whole run, so for those findings it says nothing.",
         _seconds(report),
         "## What was published of other tools",
         "On other benches, so to be compared with care; sources: the tools' papers and the studies that re-ran them.",

@@ -40,7 +40,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
 
     None of these is a fault as such: adaptive optimizers often cope. A warning only where the run, or the fit of
     one small batch, is in trouble too, the first loss of a check is four times the best constant's (large inputs make
-    large outputs; an offset does not) and the own optimizer does not bring a small batch to half of that, or the first layer's units sit on their flat parts from the first step on.
+    large outputs; an offset does not) and the own optimizer does not bring a small batch to half of that, or the
+    first layer's units sit on their flat parts from the first step on.
     """
     inputs = record.inputs
     if inputs is None:

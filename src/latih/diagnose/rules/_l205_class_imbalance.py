@@ -27,7 +27,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     network surely answers fewer than half of the other classes' examples rightly, by its largest output or the right
     side of one half (binomial test, 5 %), after 48 updates at least: at first every network finds the common class
     alone. Where classes are weighted, or the rare ones are found, it is at most an info; so it is where each example
-    has several labels, of which few apply by nature, while more than half of the best constant's loss is gone or the loss still falls.
+    has several labels, of which few apply by nature, while more than half of the best constant's loss is gone or
+    the loss still falls.
     """
     batches = [one for one in record.loss.batches if one.classes]
     if not batches:
