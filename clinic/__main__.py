@@ -48,7 +48,7 @@ def main() -> int:
         Path(options.save).write_text(json.dumps([plain(one) for one in verdicts]))
     print(summary(verdicts))
     if options.write:
-        RESULTS.write_text(page(verdicts, " ".join(["python -m clinic", *sys.argv[1:]])), encoding="utf-8")
+        RESULTS.write_text(page(verdicts, _command(options)), encoding="utf-8")
     return 0
 
 
@@ -67,6 +67,15 @@ def _line(verdict: Verdict) -> str:
     what = verdict.fault or "healthy"
     said = f"check {','.join(verdict.check) or '-'} watch {','.join(verdict.watch) or '-'}"
     return f"{verdict.half:<6} {verdict.program}-{verdict.seed} ({what}): {said} ever {','.join(verdict.ever) or '-'}"
+
+
+def _command(options: argparse.Namespace) -> str:
+    """What makes the page again, without where results were saved."""
+    given = sys.argv[1:]
+    if options.save:
+        place = given.index("--save")
+        given = given[:place] + given[place + 2 :]
+    return " ".join(["python -m clinic", *given])
 
 
 def _options() -> argparse.Namespace:

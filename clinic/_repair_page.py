@@ -88,11 +88,6 @@ def page(found: Sequence[Repair], command: str) -> str:
         "AutoTrainer's own detection is replaced by latih's findings.",
         "## By fault",
         _table(faulty),
-        "## What `latih.heal` did not repair",
-        _missed(faulty),
-        "## Healthy programs that were changed",
-        "\n".join(f"- `{one.program}` seed {one.seed}: {', '.join(one.edits)}" for one in healthy if one.edits)
-        or "None.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -104,22 +99,6 @@ def _table(faulty: Sequence[Repair]) -> str:
         cells = " | ".join(_share(part, method) for method in METHODS)
         lines.append(f"| {fault} | {len(part)} | {cells} |")
     return "\n".join(lines)
-
-
-def _missed(faulty: Sequence[Repair]) -> str:
-    lines = []
-    for one in faulty:
-        if not repaired(one, "heal"):
-            scores = ", ".join(
-                f"{name} {_text(score)}"
-                for name, score in (("faulty", one.faulty), ("fixed", one.fixed), ("healed", one.scores.get("heal")))
-            )
-            lines.append(f"- `{one.program}` seed {one.seed} ({one.fault}), {one.verdict}: {scores}")
-    return "\n".join(lines) or "None."
-
-
-def _text(score: float | None) -> str:
-    return "lost" if score is None else f"{score:.3f}"
 
 
 def _share(part: Sequence[Repair], method: str) -> str:

@@ -54,7 +54,7 @@ def main() -> int:
         Path(options.save).write_text(json.dumps([msgspec.to_builtins(one) for one in found]))
     print(summary(found))
     if options.write:
-        RESULTS.write_text(page(found, " ".join(["python -m clinic.repair", *sys.argv[1:]])), encoding="utf-8")
+        RESULTS.write_text(page(found, _command(options)), encoding="utf-8")
     return 0
 
 
@@ -85,6 +85,15 @@ def _line(one: Repair) -> str:
 
 def _text(score: float | None) -> str:
     return "lost" if score is None else f"{score:.3f}"
+
+
+def _command(options: argparse.Namespace) -> str:
+    """What makes the page again, without where results were saved."""
+    given = sys.argv[1:]
+    if options.save:
+        place = given.index("--save")
+        given = given[:place] + given[place + 2 :]
+    return " ".join(["python -m clinic.repair", *given])
 
 
 def _options() -> argparse.Namespace:
