@@ -61,7 +61,7 @@ def page(verdicts: Sequence[Verdict], command: str) -> str:
         "Why a second series: the first one had been cut in two by a hash of the names, and rules made on one half "
         "(98 % detected, 95 % named, 0.3 % false alarms there) met the other half with 81.5 % detected, 68.4 % named "
         "and 5.8 % false alarms. That half was then used to widen the rules, so its figures prove nothing any more. "
-        "The second series gave 76.1 %, 62.6 % and 5.5 % when it was first run; then the rules were widened again, with "
+        "The second series gave 76.1 %, 62.6 % and 5.5 % when it was first run; then rules were widened again, with "
         "programs of neither series and without looking at which of the second had failed.",
         f"Made by `{command}` with latih {__version__}, torch {torch.__version__}, Python {platform.python_version()}, "
         f"on {date.today()}.",
