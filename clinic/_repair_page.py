@@ -68,7 +68,8 @@ def page(found: Sequence[Repair], command: str) -> str:
     parts = [
         "# The clinic: does `latih.heal` repair what is wrong?",
         f"{programs} faulty programs of the second series of [the clinic](clinic.md), those whose loop `latih.heal` "
-        "can run, with three seeds each. A cure is proven on a fifth of the training data that is held out (on the "
+        f"can run, seeds 0 to {max((one.seed for one in found), default=0)}. "
+        "A cure is proven on a fifth of the training data that is held out (on the "
         f"program's validation part below {FEWEST} examples); then the program is trained as a whole, and scored on "
         "its validation part. *Repaired*: at least 95 % of the way from the faulty program's score to that of the "
         "human fix, or within one point of it. *Worse*: more than two points below the faulty program. *Cost*: "
