@@ -16,10 +16,11 @@ from ._train import RecipeFlags, SourceFlags
 
 @dataclass(frozen=True)
 class Heal:
-    """Check a training, watch it for a few updates, and try the remedies of what is found against it.
+    """Check a training, watch it a little, and try what may cure it.
 
-    What is kept has been proven on held-out data, in a paired run from the same seed; the rest is only listed.
-    DATA and the flags are those of `latih train`, which with --heal goes on with the cured training.
+    What is kept was compared with the unchanged training on held-out data.
+
+    DATA and the flags are those of `latih train`, which has --heal to go on.
 
     Exit code 0: healthy or healed; 1: something is wrong that was not healed.
     """

@@ -20,9 +20,11 @@ _OWN = ("--svg", "--json", "--low", "--high", "--lr")
 
 @dataclass(frozen=True)
 class Lr:
-    """Find the learning rate at which a network learns best: a sweep, then short trainings that prove it.
+    """Find the learning rate at which a network learns best, and try it.
 
-    DATA and the flags are those of `latih train`; nothing is trained but copies, nothing is written but what is named.
+    A sweep proposes rates, short trainings of copies decide between them.
+
+    DATA and the flags are those of `latih train`; nothing else is written.
 
     Exit code 0: a rate was found; 1: no rate helps.
     """

@@ -69,7 +69,8 @@ def heal(
 
     >>> x = torch.randn(400, 8, generator=torch.Generator().manual_seed(0)) * 100 + 1000
     >>> net = nn.Sequential(nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 1))
-    >>> healing = heal(net, (x, x[:, :1] / 100), recipe=Recipe(epochs=20), optimizer="sgd(lr=0.01)")
+    >>> data = (x, (x[:, :1] - 1000) / 100)
+    >>> healing = heal(net, data, recipe=Recipe(epochs=40), optimizer="sgd(lr=0.01)")
     >>> healing.verdict, healing.edits[0].cure
     ('healed', 'standardise_inputs')
     """
