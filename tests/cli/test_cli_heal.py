@@ -46,6 +46,7 @@ def test_training_with_heal_trains_what_was_proven(table, tmp_path, capsys):
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["kept"]["valid_accuracy"] > 0.9
     assert (folder / "model.safetensors").exists()
+    assert json.loads((folder / "healing.json").read_text())["verdict"] == "healed"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 
+import msgspec
 from torch import nn
 
 from latih._checks import InputError
@@ -14,6 +15,9 @@ from latih.train import Options, Parts, Prepared, Recipe, Run, Source, loss_of, 
 from ._healing import Healing
 from ._midway import watched_fit
 from ._verb import heal
+
+HEALING = "healing.json"
+"""In the run folder: what was found, tried and changed."""
 
 
 def heal_job(
@@ -59,6 +63,9 @@ def train_job(
         lambda watching: run_job(source, healing.recipe, watching, prepared),
     )
     run.healing = run.healing or healing
+    if run.folder is not None:
+        plain = msgspec.json.encode(run.healing.to_dict())
+        run_folder.write(run.folder / HEALING, msgspec.json.format(plain, indent=2))
     if run.folder is not None and run.healing is not healing:  # healed again on the way
         run_folder.write(run.folder / run_folder.HISTORY, run.history.lines())
         save_weights(run.folder, run.model)

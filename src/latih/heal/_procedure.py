@@ -24,6 +24,7 @@ _MOST = 6
 _CONSTANT = -0.98
 """Quality (a constant output's is -1) below which nothing was learned."""
 _USUAL_MOVE = 3e-3
+_OF_STEPS = frozenset(("lower_lr", "raise_lr", "warm_up", "batch_size", "clip"))
 _DAMAGE = 0.5
 """By how much worse, in units of what a constant leaves, a corrected training must be to be taken back: it solves
 another problem than the wrong one did, and may need longer."""
@@ -276,6 +277,8 @@ def still(before: Findings, now: Findings, training: Training) -> Findings:
     seen = {one.name for one in now}
 
     def open_(one: Finding) -> bool:
+        if given and set(one.cures) <= _OF_STEPS:
+            return False  # said of steps that other weights, inputs or another method have replaced
         return one.name not in seen and one.name not in now.passed and given.isdisjoint(one.cures)
 
     return Findings([*now.found, *(one for one in before if open_(one))], now.passed, now.skipped, now.record)

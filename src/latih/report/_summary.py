@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from latih._plot import number, sparkline
-from latih.train import Run
+from latih.train import Run, run_folder
 
 
 def summary_lines(run: Run) -> list[str]:
@@ -27,7 +27,12 @@ def summary_lines(run: Run) -> list[str]:
         )
     lines.append(f"{summary['updates']:,} updates in {summary['seconds']:.0f} s")
     if run.folder is not None:
-        lines.append(f"see {run.folder}/report.html; use it with: latih predict {run.folder} DATA")
+        changed = run.healing is not None and not (run.folder / run_folder.CARD).exists()
+        lines.append(
+            f"see {run.folder}/report.html; healing changed its layers: load {run.folder}/model.safetensors in Python"
+            if changed
+            else f"see {run.folder}/report.html; use it with: latih predict {run.folder} DATA"
+        )
     return lines
 
 
