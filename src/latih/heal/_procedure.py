@@ -277,8 +277,8 @@ def still(before: Findings, now: Findings, training: Training) -> Findings:
     seen = {one.name for one in now}
 
     def open_(one: Finding) -> bool:
-        if given and set(one.cures) <= _OF_STEPS:
-            return False  # said of steps that other weights, inputs or another method have replaced
+        if given and (set(one.cures) <= _OF_STEPS or one.name == "not-learning"):
+            return False  # said of steps that were replaced, or of a standstill that what was kept has ended
         return one.name not in seen and one.name not in now.passed and given.isdisjoint(one.cures)
 
     return Findings([*now.found, *(one for one in before if open_(one))], now.passed, now.skipped, now.record)
