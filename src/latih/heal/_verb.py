@@ -46,7 +46,8 @@ def heal(
     them, are raced against the unchanged training from the same seed and over the same batches. A change is kept only
     if held-out data get better beyond the noise of paired examples (3 standard errors, and 2 % of what a constant
     output leaves); what removes a contradiction in the program is kept unless it does harm. A training of which
-    nothing is found, and which has begun to learn, comes back as it was. Your model, optimizer and random state are not touched.
+    nothing is found, and which has begun to learn, comes back as it was. Your model, optimizer and random state are
+    not touched.
 
     Args:
         model: Any module, as it is before training. It must be possible to copy it.
