@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from latih._checks import InputError
-from latih._recipe import read_toml
-
 from ._arguments import read
+from ._settings import over_file
 from ._train import RecipeFlags, SourceFlags
 
 
@@ -40,12 +38,7 @@ def run(words: Sequence[str]) -> int:
     """Run the command."""
     asked = read(Check, words, "check")
     file = asked.recipe if asked.run is None else asked.run / "recipe.toml"
-    if file is not None:
-        settings, source, reuse = read_toml(file)
-        if reuse is not None:
-            raise InputError(f"{file}: it reuses a pretrained network; check it in Python with latih.check.")
-        defaults = replace(asked, settings=RecipeFlags(**vars(settings)), source=SourceFlags(**vars(source)))
-        asked = read(Check, words, "check", defaults)
+    asked = over_file(asked, file, words, "check", "check it in Python with latih.check")
     source = asked.source.resolved()
     print(f"latih  checks {source.model} on {source.data}", flush=True)
     from latih.diagnose import findings_json, read_findings

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from latih._checks import InputError
-from latih._recipe import read_toml
-
 from ._arguments import read
+from ._settings import over_file
 from ._train import RecipeFlags, SourceFlags
 
 
@@ -38,12 +36,7 @@ class Heal:
 def run(words: Sequence[str]) -> int:
     """Run the command."""
     asked = read(Heal, words, "heal")
-    if asked.recipe is not None:
-        settings, source, reuse = read_toml(asked.recipe)
-        if reuse is not None:
-            raise InputError(f"{asked.recipe}: it reuses a pretrained network; heal it in Python with latih.heal.")
-        defaults = replace(asked, settings=RecipeFlags(**vars(settings)), source=SourceFlags(**vars(source)))
-        asked = read(Heal, words, "heal", defaults)
+    asked = over_file(asked, asked.recipe, words, "heal", "heal it in Python with latih.heal")
     source = asked.source.resolved()
     print(f"latih  heals {source.model} on {source.data}", flush=True)
     import msgspec

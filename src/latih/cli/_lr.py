@@ -5,13 +5,11 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from latih._checks import InputError
-from latih._recipe import read_toml
-
 from ._arguments import read
+from ._settings import over_file
 from ._train import RecipeFlags, SourceFlags
 
 _OWN = ("--svg", "--json", "--low", "--high", "--lr")
@@ -46,12 +44,7 @@ class Lr:
 def run(words: Sequence[str]) -> int:
     """Run the command."""
     asked = read(Lr, words, "lr")
-    if asked.recipe is not None:
-        settings, source, reuse = read_toml(asked.recipe)
-        if reuse is not None:
-            raise InputError(f"{asked.recipe}: it reuses a pretrained network; find its rate with latih.find_lr.")
-        defaults = replace(asked, settings=RecipeFlags(**vars(settings)), source=SourceFlags(**vars(source)))
-        asked = read(Lr, words, "lr", defaults)
+    asked = over_file(asked, asked.recipe, words, "lr", "find its rate with latih.find_lr")
     source = asked.source.resolved()
     print(f"latih  finds the learning rate of {source.model} on {source.data}", flush=True)
     import msgspec
