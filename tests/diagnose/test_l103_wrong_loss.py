@@ -3,7 +3,7 @@ from structure_records import LEARNT, STUCK, curve, record, sample, stack, value
 
 from latih.diagnose import NotApplicable
 from latih.diagnose.rules._l103_wrong_loss import RULE
-from latih.watch import Loss, Optimizer
+from latih.watch import Evaluation, Loss, Optimizer
 
 PLAIN, ADAM = Optimizer(name="sgd", lr=0.1), Optimizer(name="adam", lr=0.1, adaptive=True)
 
@@ -34,7 +34,26 @@ def test_a_density_that_settles_passes():
 
 
 def test_a_fall_without_growing_outputs_passes():
-    assert RULE.judge(growing([-(float(step) ** 2) for step in range(120)], grown=2.0)) == []
+    assert RULE.judge(growing([-0.05 * float(step) ** 2 for step in range(120)], grown=2.0)) == []
+
+
+def test_a_loss_a_thousand_times_below_its_start_has_no_floor_whatever_the_outputs_do():
+    (found,) = RULE.judge(growing([-(float(step) ** 2) for step in range(120)], grown=2.0))
+    assert "no floor" in found.why
+
+
+def told(losses, scores, name="accuracy"):
+    pairs = enumerate(zip(losses, scores, strict=True))
+    return [Evaluation(step=place, part="valid", values={"loss": one, name: two}) for place, (one, two) in pairs]
+
+
+def test_a_metric_that_falls_with_the_loss_shows_a_sign_that_was_lost():
+    falling, worse = [0.7, 0.6, 0.5, 0.4, 0.3, 0.2], [0.5, 0.4, 0.35, 0.3, 0.2, 0.1]
+    (found,) = RULE.judge(record(LEARNT, evaluations=told(falling, worse)))
+    assert found.evidence["metric"] == "accuracy"
+    assert RULE.judge(record(LEARNT, evaluations=told(falling, worse[::-1]))) == []
+    assert RULE.judge(record(LEARNT, evaluations=told(falling, worse, "error"))) == []
+    assert RULE.judge(record(LEARNT, evaluations=told(falling[::-1], worse))) == []
 
 
 def summed(losses, optimizer):

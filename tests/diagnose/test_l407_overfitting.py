@@ -26,7 +26,9 @@ def test_one_bad_epoch_is_not():
 
 def test_a_classifier_that_grows_surer_beside_a_metric_that_holds_is_information():
     both = [
-        Evaluation(step=one.step, part="valid", values={**one.values, "accuracy": 0.8 + 0.001 * place})
+        Evaluation(
+            step=one.step, part="valid", values={"loss": 0.6 * one.values["loss"], "accuracy": 0.8 + 0.01 * place}
+        )
         for place, one in enumerate(told(WORSE))
     ]
     sure = Loss(kind="cross_entropy", ops=["cross_entropy"], baseline=1.0, floor=0.0)

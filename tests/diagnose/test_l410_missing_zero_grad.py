@@ -18,7 +18,12 @@ def test_clearing_now_and_then_is_found_too():
 
 def test_cleared_gradients_pass():
     assert RULE.judge(record(FALLING, stale=0.0, stale_updates=0)) == []
-    assert RULE.judge(record(FALLING, stale=0.95, stale_updates=0)) == []
+    assert RULE.judge(record(FALLING, stale=0.2, stale_updates=0)) == []
+
+
+def test_a_part_of_the_weights_that_is_never_cleared_is_found_by_the_norms():
+    (found,) = RULE.judge(record(FALLING, stale=0.6, stale_updates=0))
+    assert "Some of the weights" in found.why
 
 
 def test_parameters_without_an_optimizer_are_another_matter():

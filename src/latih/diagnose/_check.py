@@ -12,7 +12,7 @@ from latih import _notation
 from latih._checks import InputError
 from latih.optim import OptimizerSpec
 from latih.tape import split_batch, tensors, untouched, unwrap
-from latih.watch import Probes, Record, without_foreign_hooks
+from latih.watch import Probes, Record, constant_of, without_foreign_hooks
 
 from ._base import Findings
 from ._check_batch import Batch
@@ -105,7 +105,11 @@ def _record(stage: Stage, batch: Batch, train: Any) -> Record:
     if record.loss.baseline is None:
         record.loss.baseline = best_constant(stage.loss, output, batch)
     if train is not None:
-        record.examples = probe_data(train, record.probes, record.notes)
+        record.examples, targets = probe_data(train, record.probes, record.notes)
+        common = None if targets is None else constant_of(record.loss.kind, targets)
+        if common is not None and record.loss.baseline is not None and record.loss.reduction == "mean":
+            # a batch of examples that happen to be alike would be guessed too easily
+            record.loss.baseline = max(record.loss.baseline, common)
     record.notes += stage.notes
     return record
 

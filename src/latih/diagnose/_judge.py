@@ -12,6 +12,11 @@ from .rules import RULES
 EXPLAINS = {
     # a cause -> what is its consequence, and so not worth a warning of its own beside it
     "diverged": ("not-learning",),
+    "loss-at-start": ("learning-rate-too-high", "oscillating-loss", "diverged"),
+    "learning-rate-too-low": ("not-learning", "selu-preconditions"),
+    "unscaled-inputs": ("unreached-parameters",),
+    "dead-units": ("class-imbalance",),
+    "over-regularised": ("not-learning",),
     "learning-rate-too-high": ("not-learning", "oscillating-loss", "diverged"),
     "unshuffled-data": ("oscillating-loss", "learning-rate-too-high", "not-learning"),
     "constant-inputs": ("dead-units", "not-learning"),

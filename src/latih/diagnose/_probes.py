@@ -6,6 +6,8 @@ import math
 import time
 from typing import Any
 
+from torch import Tensor
+
 from latih._checks import InputError
 from latih.tape import recording
 from latih.watch import Probes, association_of
@@ -55,18 +57,18 @@ def _experiments(stage: Stage, small: Batch, clock: Clock, probes: Probes, notes
         probes.blind = _tried("fitting blindly", notes, lambda: fit_safely(stage, small.blind(), steps))
 
 
-def probe_data(train: Any, probes: Probes, notes: list[str]) -> int | None:
-    """Order and association of the training data; returns how many examples there are, where that is known."""
+def probe_data(train: Any, probes: Probes, notes: list[str]) -> tuple[int | None, Tensor | None]:
+    """Order and association of the training data; returns the number of examples and some targets, where known."""
     try:
         found = drawn(train)
     except InputError:
         raise
     except Exception as error:  # reading is the user's own code
         notes.append(f"the training data could not be read: {_line(error)}")
-        return None
+        return None, None
     if found is None:
         notes.append("the training data can be read only once: they were not looked at")
-        return None
+        return None, None
     if found.order is not None:
         order = found.order.cpu()
         probes.order = _tried("the order of the targets", notes, lambda: order_p(order))
@@ -74,7 +76,7 @@ def probe_data(train: Any, probes: Probes, notes: list[str]) -> int | None:
         inputs, targets = found.inputs.detach().cpu(), found.targets.detach().cpu()
         tried = _tried("inputs and targets", notes, lambda: association_of(inputs, targets))
         probes.association, probes.association_size = tried or (None, 0)
-    return found.examples
+    return found.examples, found.targets.detach().cpu()
 
 
 def _tried(what: str, notes: list[str], probe: Any) -> Any:

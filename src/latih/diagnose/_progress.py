@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from latih.watch import Record
+from latih.watch import Loss, Record
 
 ENOUGH = 24
 """Updates below which a curve is not judged."""
@@ -27,6 +27,8 @@ _PLAIN = frozenset(("log_softmax", "mean", "sum", "sub", "pow", "abs"))
 _NAMED = {
     "cross_entropy": frozenset(("nll",)),
     "bce_with_logits": frozenset(("binary_cross_entropy_with_logits",)),
+    "kl_div": frozenset(("mul", "div")),
+    "poisson_nll": frozenset(("mul", "exp")),
 }
 """Ops that are the loss itself, under another name than its kind."""
 _SCALES = frozenset(("mul", "div", "exp", "log"))
@@ -46,16 +48,20 @@ class Curve:
     """Nothing else, such as a penalty or smoothed labels, was added to the loss that `baseline` belongs to."""
     known: str = "unknown"
     """The kind of loss."""
+    rare: float = 0.0
+    """Scatter of batches' losses under the best constant output: rare classes cost much where they are met."""
 
     @classmethod
     def of(cls, record: Record) -> Curve:
         """The curve of a record; updates without a finite loss are left out."""
         losses = tuple(loss for loss in record.losses if loss is not None and math.isfinite(loss))
-        others = set(record.loss.ops) - _PLAIN - {record.loss.kind}
         named = _NAMED.get(record.loss.kind, frozenset())
-        exact = not others - named
-        scaled = not _SCALES.isdisjoint(others)
-        return cls(losses, None if scaled else record.loss.baseline, record.loss.floor, exact, record.loss.kind)
+        others = set(record.loss.ops) - _PLAIN - {record.loss.kind} - named
+        exact = not others
+        alike = record.loss.targets is not None and record.loss.targets.std == 0
+        scaled = alike or not _SCALES.isdisjoint(others)
+        known = record.loss
+        return cls(losses, None if scaled else known.baseline, known.floor, exact, known.kind, _rare(known))
 
     def __len__(self) -> int:
         return len(self.losses)
@@ -177,7 +183,7 @@ class Curve:
     @cached_property
     def first_scatter(self) -> float:
         """How much batches differ before anything is learned: the same for the first updates, without their trend."""
-        return self._scatter(0, ENOUGH)
+        return max(self._scatter(0, ENOUGH), self.rare)
 
     @cached_property
     def rises(self) -> int:
@@ -233,6 +239,22 @@ def swings(curve: Curve) -> bool:
     wide = curve.scatter > 3 * max(curve.first_scatter, 1e-12) or curve.rises >= 2
     # a long swing: surely up again from where it was, and worse than a constant
     return (wide and (forgotten or above)) or (above and forgotten and curve.risen > 2 * _SURE and gained > 0)
+
+
+def _rare(loss: Loss) -> float:
+    """Deviation of -log p(class) over the examples seen, divided by the root of the batch."""
+    batches = [one for one in loss.batches if one.classes and one.size]
+    counts: dict[int, int] = {}
+    for batch in batches:
+        for label, count in batch.classes.items():
+            counts[label] = counts.get(label, 0) + count
+    shares = np.array([one for one in counts.values() if one > 0], dtype=float)
+    if len(shares) < 2:
+        return 0.0
+    shares /= shares.sum()
+    costs = -np.log(shares)
+    variance = float((shares * costs**2).sum() - (shares * costs).sum() ** 2)
+    return math.sqrt(max(variance, 0.0) / batches[-1].size)
 
 
 def kendall(values: Sequence[float] | np.ndarray) -> float:

@@ -30,6 +30,7 @@ from ._verb import watch
 if TYPE_CHECKING:
     from ._association import association as association
     from ._association import association_of as association_of
+    from ._losses import constant_of as constant_of
     from ._rerun import without_foreign_hooks as without_foreign_hooks
     from ._values import values_of as values_of
     from ._watching import Watching
@@ -56,6 +57,7 @@ _HOMES = {
     "Watching": "_watching",
     "association": "_association",
     "association_of": "_association",
+    "constant_of": "_losses",
     "values_of": "_values",
     "without_foreign_hooks": "_rerun",
 }

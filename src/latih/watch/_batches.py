@@ -101,6 +101,47 @@ def by_hand(nodes: list[Any], outputs: list[Tensor]) -> Tensor | None:
     return None
 
 
+def divergence(nodes: list[Any], outputs: list[Tensor]) -> Tensor | None:
+    """Targets of `kl_div`, which is t log t - t x: shares that sum to 1, by which the outputs are multiplied."""
+    names = [node.name().removesuffix("Backward0") for node in nodes]
+    if names[:2] not in (["Mul", "Sub"], ["Mul", "Rsub"]) or not {"Sum", "Mean"} & set(names):
+        return None
+    product = nodes[0]
+    (left, _), (right, _) = product.next_functions
+    if (left is None) == (right is None) or (left or right) not in {one.grad_fn for one in outputs}:
+        return None
+    shares = product._saved_other if left is not None else product._saved_self
+    if shares is None or shares.dim() < 2 or not bool((shares >= 0).all()):
+        return None
+    return shares.detach() if bool(((shares.sum(1) - 1).abs() < 1e-3).all()) else None
+
+
+def counts(nodes: list[Any], outputs: list[Tensor]) -> Tensor | None:
+    """Targets of `poisson_nll_loss` on log rates, exp(x) - t x: counts, by which the outputs are multiplied."""
+    known = {one.grad_fn for one in outputs}
+    by_name = {node.name().removesuffix("Backward0"): node for node in nodes}
+    product, rates = by_name.get("Mul"), by_name.get("Exp")
+    if (
+        product is None
+        or rates is None
+        or sorted(by_name) not in (["Exp", "Mean", "Mul", "Sub"], ["Exp", "Mul", "Sub", "Sum"])
+    ):
+        return None
+    (left, _), (right, _) = product.next_functions
+    if (left is None) == (right is None) or _source(left or right, known) is None or _source(rates, known) is None:
+        return None
+    counted = product._saved_other if left is not None else product._saved_self
+    return counted.detach() if counted is not None and bool((counted >= 0).all()) else None
+
+
+def _source(node: Any, known: set[Any]) -> Any:
+    """The output that `node` comes from, itself, through a reshape or through one function; None if another."""
+    if node in known:
+        return node
+    before = node.next_functions[0][0] if node is not None and node.next_functions else None
+    return before if before in known else None
+
+
 def _value(node: Any, found: dict[Any, Tensor]) -> Tensor | None:
     """The output that `node` is, seen through reshapes."""
     while node is not None and node not in found and len(node.next_functions) == 1:
@@ -111,14 +152,12 @@ def _value(node: Any, found: dict[Any, Tensor]) -> Tensor | None:
 
 
 def spread(nodes: list[Any], outputs: list[Tensor]) -> tuple[int, ...]:
-    """The shape to which targets have blown the outputs up, every example against every other; () if they have not.
+    """The shape to which targets have blown the outputs up, all of one axis against all of it; () if they have not.
 
-    An element-wise op with a constant, or the expansion before it, whose result has as many times more values as the
-    batch has examples. Outputs that were given a new axis on purpose (`unsqueeze`) do not count.
+    An element-wise op with a constant, or the expansion before it, whose result has one axis of the outputs twice:
+    (n,) or (n, 1) became (n, n), and (n, hours, 1) became (n, hours, hours). Outputs that were given a new axis on
+    purpose (`unsqueeze`) do not count.
     """
-    examples = next((len(one) for one in outputs if one.dim() and one.numel() > 1), 0)
-    if examples < 2:
-        return ()
     shapes = {one.grad_fn: tuple(one.shape) for one in outputs}
     meant: set[Any] = set()
     for node in nodes:
@@ -128,12 +167,19 @@ def spread(nodes: list[Any], outputs: list[Tensor]) -> tuple[int, ...]:
         name = node.name()
         if name.startswith(("Unsqueeze", "Cdist", "Repeat")) or any(one in meant for one in sources):
             meant.add(node)
-        elif name.startswith(_ELEMENTWISE) and len(sources) == 1 and sources[0] in shapes:
-            before = shapes[sources[0]]
-            grown = torch.Size(shape).numel() == examples * torch.Size(before).numel()
-            if grown and before[:1] == (examples,) and shape[:2] == (examples, examples):
-                return shape
+        elif name.startswith(_ELEMENTWISE) and len(sources) == 1 and _crossed(shapes.get(sources[0], shape), shape):
+            return shape
     return ()
+
+
+def _crossed(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
+    """Whether one axis of `before` is there twice in `after`, neighbours that broadcasting has filled from 1."""
+    if torch.Size(after).numel() <= torch.Size(before).numel() or before == (1,) * len(before):
+        return False
+    if len(after) > len(before):  # new axes come in front: (n,) against (n, 1)
+        return len(before) == 1 and after == (before[0], before[0])
+    grown = [place for place, (old, new) in enumerate(zip(before, after, strict=False)) if old == 1 and new > 1]
+    return len(grown) == 1 and grown[0] > 0 and before[grown[0] - 1] == after[grown[0]]
 
 
 _ELEMENTWISE = ("Sub", "Rsub", "Add", "Mul", "Div", "Where", "Maximum", "Minimum", "Expand")

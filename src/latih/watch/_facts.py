@@ -82,6 +82,7 @@ def norms_of(
                     training=(modes or {}).get(name, module.training),
                     tracks=batch and module.running_mean is not None,
                     pinned=is_pinned(module),
+                    affine=getattr(module, "weight", None) is not None,
                     values=sizes.get(name),
                     after_bias=kind == "batch_norm" and fed.get(name, False),
                     momentum=module.momentum if batch else None,  # pyright: ignore[reportArgumentType]
@@ -103,6 +104,7 @@ def optimizer_of(optimizer: torch.optim.Optimizer | None) -> Optimizer | None:
         name=name,
         lr=float(group.get("lr", 0.0)),
         momentum=float(momentum or 0.0),
+        beta2=float(betas[1]) if isinstance(betas, tuple | list) and len(betas) > 1 else None,
         weight_decay=float(group.get("weight_decay", 0.0) or 0.0),
         decoupled=bool(group.get("decoupled_weight_decay", name in ("adamw", "lion", "muon"))),
         adaptive=any(one in name for one in _ADAPTIVE),

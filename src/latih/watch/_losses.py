@@ -12,7 +12,8 @@ from torch import Tensor
 from latih.tape import loss_path
 
 from ._association import FEWEST, SIZE, association_of
-from ._batches import MOST, batch_of, by_hand, merged, spread
+from ._batches import MOST, batch_of, by_hand, counts, divergence, merged, spread
+from ._neighbours import neighbours_loss
 from ._record import Loss
 from ._values import values_of
 
@@ -26,7 +27,10 @@ _TARGETS = {
     "BinaryCrossEntropyBackward0": ("binary_cross_entropy", "_saved_target"),
     "BinaryCrossEntropyWithLogitsBackward0": ("bce_with_logits", "_saved_target"),
 }
-_NOT_NEGATIVE = frozenset(kind for kind, _ in _TARGETS.values()) | {"cross_entropy", "mae"}
+_NOT_NEGATIVE = frozenset(kind for kind, _ in _TARGETS.values()) | {"cross_entropy", "mae", "kl_div"}
+_ERRORS = ("mse", "smooth_l1", "huber")
+_OWN = ("kl_div", "poisson_nll")
+"""Kinds that such ops belong to."""
 _RESCALES = frozenset(("mul", "div", "exp", "log"))
 """Ops that take a loss away from the size that its kind has."""
 _NAMES = 2**31
@@ -71,6 +75,12 @@ class LossReader:
         node = next((node for node in path.nodes if node.name() in _TARGETS), None)
         self.facts.ops = path.names
         self.facts.kind, attribute = _TARGETS[node.name()] if node is not None else (_by_hand(path.names), "")
+        shares = divergence(path.nodes, outputs) if node is None else None
+        if shares is not None:
+            self.facts.kind = "kl_div"
+        counted = counts(path.nodes, outputs) if node is None and shares is None else None
+        if counted is not None:
+            self.facts.kind = "poisson_nll"
         if self.facts.kind == "nll" and "log_softmax" in path.names:
             self.facts.kind = "cross_entropy"
         reductions = [name for name in path.names if name in ("mean", "sum")]
@@ -81,14 +91,19 @@ class LossReader:
             self._outputs = found.detach()
         target, self._now = self._now, None
         if target is None and not self._told:
-            target = getattr(node, attribute) if node is not None else by_hand(path.nodes, outputs)
+            target = getattr(node, attribute) if node is not None else shares if shares is not None else counted
+            target = by_hand(path.nodes, outputs) if target is None else target
             if isinstance(target, Tensor):
                 self._keep(target)
         if node is not None and node.name().startswith("NllLoss"):
             self.facts.class_count = int(node._saved_self.shape[min(1, node._saved_self.dim() - 1)])
         if self.facts.row_sums is None and self._outputs is not None:
-            self.facts.row_sums = _row_sums(self._outputs, self.facts.kind)
+            given = getattr(node, "_saved_self", None) if self.facts.kind == "nll" else None
+            self.facts.row_sums = _row_sums(self._outputs if given is None else given.detach(), self.facts.kind)
         self.facts.spread = self.facts.spread or spread(path.nodes, outputs)
+        if not self.facts.added and node is not None:
+            more = [one for one in path.nodes if one is not node and _TARGETS.get(one.name(), ("",))[0] in _ERRORS]
+            self.facts.added = [values_of(one._saved_target.detach()) for one in more]
         self._look_at_weights(node)
         if isinstance(target, Tensor):
             self._look_at_batch(node, target, inputs, first)
@@ -121,6 +136,9 @@ class LossReader:
             chance, count = association_of(inputs, targets)
             if chance is not None:
                 self.facts.association, self.facts.association_size = chance, count
+            guess = neighbours_loss(self.facts.kind, inputs, targets)
+            if guess is not None:
+                self.facts.neighbours, self.facts.neighbours_error = guess
 
     def finish(self) -> Loss:
         """The facts with the statistics of what was seen."""
@@ -144,11 +162,14 @@ class LossReader:
                 sums = targets.double().sum(1)
                 facts.target_sums = (float(sums.min()), float(sums.max())) if bool(sums.isfinite().all()) else None
             facts.weighted = self._weights is not None
-            if _RESCALES.isdisjoint(facts.ops):  # else nobody knows what it is of this loss
-                facts.baseline = best_constant(facts.kind, targets, self._weights)
-            if facts.reduction == "sum" and facts.baseline is not None:
-                facts.baseline *= math.prod(self._shape)
+            if _RESCALES.isdisjoint(facts.ops) or facts.kind in _OWN:  # else nobody knows what it is of this loss
+                facts.baseline = constant_of(facts.kind, targets, self._weights)
+            if facts.baseline is not None:
+                facts.baseline *= _times(facts, self._shape)
         facts.floor = 0.0 if facts.kind in _NOT_NEGATIVE else None
+        if facts.kind == "poisson_nll" and facts.baseline is not None:
+            known = torch.cat([one.double().reshape(-1) for one in self._targets])
+            facts.floor = float((known - torch.xlogy(known, known)).mean()) * _times(facts, self._shape)
         return facts
 
     def _count(self) -> int:
@@ -161,6 +182,13 @@ class LossReader:
             self._targets.append(target.detach().clone())
 
 
+def _times(facts: Loss, shape: tuple[int, ...]) -> float:
+    """What the reduction makes of a mean; a divergence is summed over its shares first."""
+    if facts.kind == "kl_div":
+        return 1 / shape[-1] if facts.reduction == "mean" else 1.0 if "div" in facts.ops else float(shape[0])
+    return float(math.prod(shape)) if facts.reduction == "sum" else 1.0
+
+
 def _row_sums(outputs: Tensor, kind: str) -> tuple[float, float] | None:
     if outputs.dim() < 2 or outputs.shape[1] < 2 or not outputs.numel():
         return None
@@ -169,13 +197,13 @@ def _row_sums(outputs: Tensor, kind: str) -> tuple[float, float] | None:
     return (float(sums.min()), float(sums.max())) if bool(sums.isfinite().all()) else None
 
 
-def best_constant(kind: str, targets: Tensor, weights: Tensor | None = None) -> float | None:
+def constant_of(kind: str, targets: Tensor, weights: Tensor | None = None) -> float | None:
     """Mean loss of the best output that is the same for all examples; None for a kind that is not known.
 
     Cross-entropy: the entropy of the labels; squared error: the variance; absolute: the mean distance to the median.
     `weights` are those of classes, or of positive examples.
 
-    >>> round(best_constant("cross_entropy", torch.tensor([0, 1, 0, 1])), 4)
+    >>> round(constant_of("cross_entropy", torch.tensor([0, 1, 0, 1])), 4)
     0.6931
     """
     if kind in ("cross_entropy", "nll") and not targets.is_floating_point():
@@ -193,6 +221,12 @@ def best_constant(kind: str, targets: Tensor, weights: Tensor | None = None) -> 
         return float(values.var(0, correction=0).mean())
     if kind == "mae":
         return float((values - values.median(0).values).abs().mean())
+    if kind == "poisson_nll":
+        mean = values.mean(0)
+        return float((mean - torch.xlogy(mean, mean)).mean())
+    if kind == "kl_div":  # a sum over shares, averaged over examples; PyTorch calls it batchmean
+        ratio = torch.where(values > 0, values / values.mean(0), 1.0)
+        return float((values * ratio.log()).sum(1).mean())
     if kind in ("smooth_l1", "huber"):
         centre = values.median(0).values.expand_as(values)
         return float(F.smooth_l1_loss(centre, values))

@@ -66,6 +66,8 @@ class Norm(msgspec.Struct, kw_only=True):
     pinned: bool = False
     values: int | None = None
     """Values a channel that one batch gives it: batch size times positions."""
+    affine: bool = True
+    """Has a scale and a shift of its own, which may learn."""
     after_bias: bool = False
     """The layer in front has a bias that the norm cancels."""
     momentum: float | None = None
@@ -83,6 +85,8 @@ class Optimizer(msgspec.Struct, kw_only=True):
     """Of the group with the most weights."""
     momentum: float = 0.0
     """beta 1 for Adam's family."""
+    beta2: float | None = None
+    """For Adam's family: the share of the average of squared gradients that is kept at every update."""
     weight_decay: float = 0.0
     decoupled: bool = False
     """Weight decay does not pass through the gradient (AdamW)."""
@@ -153,6 +157,8 @@ class Loss(msgspec.Struct, kw_only=True):
     """Classes that the loss knows, where targets are classes."""
     weighted: bool = False
     """Classes, or positive examples, have weights of their own; `baseline` knows of them."""
+    added: list[Values] = []
+    """Targets of squared or absolute errors that are added to the loss of this kind."""
     spread: tuple[int, ...] = ()
     """Shape to which targets have blown the outputs up by broadcasting, every example against every other."""
     row_sums: tuple[float, float] | None = None
@@ -164,6 +170,10 @@ class Loss(msgspec.Struct, kw_only=True):
     association: float | None = None
     """p-value of "targets have nothing to do with inputs", on `association_size` examples of the sampled batches."""
     association_size: int = 0
+    neighbours: float | None = None
+    """Mean loss of guessing an example from its five nearest others among the same, itself left out."""
+    neighbours_error: float = 0.0
+    """Its standard error."""
 
 
 class Reading(msgspec.Struct, kw_only=True):
@@ -184,6 +194,8 @@ class Reading(msgspec.Struct, kw_only=True):
     """Share of units that were on a flat part for every example of every sample in the window."""
     alive_spread: float | None = None
     """Std over examples, divided by the std over everything: near 0 where all examples look alike."""
+    unit_spread: float | None = None
+    """Deviation of a layer's units from their mean, divided by the std over everything: 0 where all units are alike."""
     rank: float | None = None
     """Effective rank (exponential of the spectrum's entropy) over examples, divided by what it could be: in (0, 1]."""
     grad_mean: float | None = None

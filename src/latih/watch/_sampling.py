@@ -132,8 +132,10 @@ class Sampling:
         if after.dim() == 3 and self.scene.examples_second.intersection(new):
             before, after = before.transpose(0, 1), after.transpose(0, 1)
         with _precise(after):
+            channels_first = bool(self.scene.channels_first.intersection(new))
             numbers, products = statistics.of_signal(after)
-            left, share = statistics.flat_part(name, before, bool(self.scene.channels_first.intersection(new)))
+            numbers |= statistics.unit_spread(after, channels_first)
+            left, share = statistics.flat_part(name, before, channels_first)
         for layer in new:
             self.numbers[layer] |= numbers if share is None else {**numbers, "saturated": share}
             self.spectra[layer] = products, after[0].numel()

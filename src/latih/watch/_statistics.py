@@ -60,6 +60,15 @@ def of_signal(values: Tensor) -> tuple[dict[str, Tensor], Tensor]:
     return numbers, centred @ centred.T
 
 
+def unit_spread(values: Tensor, channels_first: bool) -> dict[str, Tensor]:
+    """How much the units of one layer differ from each other; nothing is said of a single unit."""
+    units = by_unit(wide(fewer(values)), channels_first)
+    if units.shape[1] < 2:
+        return {}
+    apart = (units - units.mean(1, keepdim=True)).square().mean().sqrt()
+    return {"unit_spread": apart / units.std(correction=0).clamp_min(1e-30)}
+
+
 def flat_part(name: str, before: Tensor, channels_first: bool) -> tuple[Tensor | None, Tensor | None]:
     """Which units left the flat part of the function at least once, and the share of values on it.
 

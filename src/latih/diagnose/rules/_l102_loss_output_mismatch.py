@@ -48,7 +48,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
       `bce_with_logits` behind a sigmoid or tanh (floor log(1 + exp(-max))), and logits that a relu keeps from being
       negative.
     - `nll_loss` takes log-probabilities: exponentials of an example's outputs that do not sum to 1 show logits, or a
-      softmax over the wrong axis.
+      softmax over the wrong axis. `kl_div` wants them too: outputs of 0 and more that sum to 1 are probabilities.
     - A softmax makes an example's outputs sum to 1: over a single unit it is constant, and yes/no questions whose
       answers sum to something else cannot be answered.
     - Targets beyond the last function's range, by more than half their deviation, are out of reach of any weights.
@@ -105,6 +105,14 @@ def _mismatches(record: Record, loss: Loss, head: Layer | None) -> Iterator[tupl
                 "loss = torch.nn.functional.cross_entropy(scores, target)  # or log_softmax(scores, dim=1) before nll",
                 "error",
             )
+    shares = outputs is not None and outputs.low >= 0 and loss.row_sums is not None
+    if loss.kind == "kl_div" and shares and max(abs(one - 1) for one in loss.row_sums or ()) < _APART:
+        yield (
+            {"end of the network": end, "lowest output": outputs.low if outputs else None, "sums of outputs": 1.0},
+            "kl_div wants log-probabilities and is given probabilities: it rewards all for the likeliest answer.",
+            "return scores.log_softmax(1)  # instead of softmax, in front of kl_div",
+            "error",
+        )
     if end == "softmax" and head is not None and loss.output_shape[1:2] == (1,):
         yield (
             {"end of the network": end, "outputs an example": 1},

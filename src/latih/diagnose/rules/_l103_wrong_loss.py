@@ -11,6 +11,7 @@ import numpy as np
 
 from latih.watch import Probes, Record
 
+from .._against_metric import against_metric
 from .._base import Finding, NotApplicable, Rule
 from .._movement import Movement
 from .._progress import ENOUGH, Curve, swings
@@ -21,6 +22,7 @@ _VALUES = frozenset(("mse", "mae", "huber", "smooth_l1"))
 GROWS = 10.0
 """Times its first size that the head's output has reached where a loss falls without end."""
 MOST_CLASSES = 20
+_PLUNGE = 1000.0
 _DIVIDED = 8.0
 _LITTLE = 0.2
 _STEPS = 12
@@ -41,6 +43,9 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     - Sum. The gradient of a sum over n examples is n times that of the mean, so a rate meant for the mean is n times
       too high: a warning where the run is in trouble as well and its steps were too long (the loss is lost, rises or
       swings, or an update was a tenth of the weights); adaptive optimizers do not mind.
+    - Metric. Validation loss and a metric whose better values are known to be the larger ones are told, and while the
+      loss falls (Kendall's z < -2) the metric falls as well (z < -2), or stays at exactly 0.
+    - Floor. A loss below minus a thousand times its first size: no log-density gets there.
     - Values for classes. Squared error on labels 0..K-1 with one output puts an order and distances on names.
       A warning where K is at least 3 and the run does not learn well.
     """
@@ -83,6 +88,26 @@ def _cases(record: Record) -> Iterator[tuple[Any, dict[str, Any], str, str, floa
             "The loss is negative, falls faster and faster, and the outputs grow with it: it has no floor, so it is "
             "maximised error, not minimised.",
             "Turn the sign of the part that should become small: loss = -loss",
+            2.5,
+        )
+    against = against_metric(record)
+    if against:
+        yield (
+            "warning",
+            against,
+            f"Validation loss falls and validation {against['metric']} gets no better: what is minimised is not what "
+            "is wanted.",
+            "Look at the loss of a perfect answer: it must be the lowest there is. loss = 1 - overlap, not overlap",
+            2.4,
+        )
+    falls = None if loss.sign < 0 else _plunges(curve)
+    if falls:
+        yield (
+            "error",
+            falls,
+            "The loss is negative and a thousand times as far from 0 as it began: a part of it has no floor, and is "
+            "rewarded for growing.",
+            "Look at each term's sign: what should become small is added, what should become large is subtracted.",
             2.5,
         )
     fails = hardly_learns(record)
@@ -154,6 +179,16 @@ def _falls_without_end(record: Record, curve: Curve) -> dict[str, Any] | None:
     if not faster or grown < GROWS or curve.level > -GROWS * first:
         return None  # a density's logarithm may be negative too, and stays of the order of its start
     return {"mean loss of each quarter": quarters, "outputs have grown": grown, "threshold": GROWS}
+
+
+def _plunges(curve: Curve) -> dict[str, Any] | None:
+    """A level as far below 0 as no logarithm of a density gets."""
+    first = max(abs(curve.start), curve.first_scatter, 1.0)
+    # the start may already have been thrown: then the very first losses tell
+    first = min(first, max(abs(one) for one in curve.losses[:2])) if len(curve) >= ENOUGH else first
+    if len(curve) < ENOUGH or curve.level > -_PLUNGE * max(first, 1.0):
+        return None
+    return {"loss": curve.level, "at the start": curve.losses[0], "threshold, times": _PLUNGE}
 
 
 def _of_probe(probes: Probes) -> dict[str, Any] | None:

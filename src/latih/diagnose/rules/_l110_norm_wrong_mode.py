@@ -9,12 +9,16 @@ from typing import Any
 from latih.watch import Norm, Record
 
 from .._base import Finding, NotApplicable, Rule
+from .._stuck import stuck
+from .._trouble import trouble
 
 SLOW = 1e-3
 """Momentum up to which running statistics keep half of what they began with for 693 batches or more."""
 FAST = 0.9
 """Momentum from which they are those of the last batch alone."""
 _SAMPLES = 3
+QUIET = 0.1
+"""Deviation behind a fresh batch norm and a relu, where sqrt(1/2 - 1/(2 pi)) = 0.58 is expected."""
 GAP = 0.5
 """Difference of training-mode and evaluation-mode outputs, in deviations of the output."""
 
@@ -31,10 +35,16 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     - A momentum of 0.9 or more keeps the last batch alone, of few values.
     - A batch norm on the tape that no module with running statistics explains, and answers in evaluation mode that
       change with the other half of the batch: a warning. A module that keeps none by its own setting: an info.
+    - A batch norm on the tape that no module explains, behind most of which fresh signals have a deviation below 0.1
+      (0.58 behind a relu if it normalises), in a run that is stuck or a batch that is not fitted: `F.batch_norm`
+      without `training=True` divides by its buffers.
     """
     if record.batch_dependent:
         return [_dependent(record)]
     norms = [one for one in record.norms if one.kind == "batch_norm"]
+    idle = None if norms else _idle(record)
+    if idle is not None:
+        return [idle]
     if not norms:
         return NotApplicable("there is no batch norm")
     found = next(_asleep(norms, record), None) or next(_cases(norms, record), None)
@@ -56,6 +66,30 @@ def _dependent(record: Record) -> Finding:
         f"Behind {where} there is a batch norm that uses its batch's statistics in evaluation mode too, so an answer "
         "depends on which examples come with it.",
         "F.batch_norm(x, self.mean, self.variance, training=self.training)  # or nn.BatchNorm1d(n)",
+        ("train_mode",),
+        weight=2.5,
+    )
+
+
+def _idle(record: Record) -> Finding | None:
+    """A functional batch norm whose output has not the deviation of 1 that it is there for, in a run that is stuck."""
+    start = record.samples[0] if record.samples and record.samples[0].step <= 1 else None
+    behind = {one.name for one in record.layers if one.between[:1] == ["batch_norm"] and one.activation == "relu"}
+    sizes = {one.layer: one.std for one in start.readings if one.layer in behind} if start is not None else {}
+    quiet = {name: size for name, size in sizes.items() if size is not None and size < QUIET}
+    second = stuck(record) or trouble(record) if len(quiet) > len(behind) / 2 else None
+    if start is None or not start.training or second is None:
+        return None
+    where, size = next(iter(quiet.items()))
+    return Finding(
+        "L110",
+        "norm-wrong-mode",
+        "warning",
+        where,
+        {"deviation behind the norm": size, "usual behind a relu": 0.58, "threshold": QUIET, **second},
+        f"Behind {where} there is a batch norm, and yet its output has a deviation of {size:.2g}: it uses running "
+        "statistics that are not those of the data.",
+        "F.batch_norm(x, self.mean, self.variance, self.weight, self.bias, training=self.training)",
         ("train_mode",),
         weight=2.5,
     )

@@ -20,6 +20,7 @@ UNHEARD = 100.0
 """Deviation of the largest target column over that of the smallest."""
 ABOVE = 1.5
 """Times the best constant's loss."""
+_HALF = 0.5
 _VALUES = frozenset(("mse", "mae", "huber", "smooth_l1"))
 
 
@@ -32,9 +33,13 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     Symptom: a ratio of 10 or more, either way. Second signal: after 24 updates the loss is still 1.5 times what the
     best constant output costs (the way is not done), or the run is in trouble. Targets of several columns whose
     deviations differ by 100 or more share a squared error of which the small one is 1/10,000: the optimizer never
-    hears it.
+    hears it. The same where a squared error is added to another loss, and the first sum is the square (within a factor
+    of two) of its targets, of size 10 or larger.
     """
     loss, targets = record.loss, record.loss.targets
+    drowned = _drowned(record)
+    if drowned is not None:
+        return [_finding(drowned, "Targets of an error that is added are so large that it is nearly all of the loss")]
     if loss.kind not in _VALUES or targets is None:
         return NotApplicable("targets are not values, or were not seen")
     unlike = _unlike(targets) if loss.kind == "mse" else None
@@ -90,6 +95,15 @@ def _unlike(targets: Values) -> float | None:
         return None
     ratio = float(stds.max() / stds.min())
     return ratio if ratio >= UNHEARD else None
+
+
+def _drowned(record: Record) -> dict[str, Any] | None:
+    """A squared error is added to another loss, and the sum begins at the square of its targets' size."""
+    first = record.probes.start_loss if record.probes is not None else next(iter(record.losses), None)
+    size = max((math.hypot(one.mean, one.std) for one in record.loss.added), default=0.0)
+    if first is None or size < FAR or not _HALF < first / size**2 < 1 / _HALF:
+        return None
+    return {"size of the added targets": size, "first loss": first, "its square": size**2, "threshold": FAR}
 
 
 def _first_size(record: Record) -> float | None:

@@ -46,7 +46,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     if share < COMMON:
         return []
     found, seen = _found(batches[len(batches) // 2 :], common)
-    early = 0 < len(record.losses) < 2 * ENOUGH
+    early = len(record.losses) < 2 * ENOUGH
     missed = _so_few(found, seen) <= SURE and not (record.loss.weighted or early or learns_well(record))
     missed = missed and not _many_questions(record)
     evidence = {"most common class": common, "its share": share, "threshold": COMMON}

@@ -16,6 +16,8 @@ FEWEST = 96
 RARE = 0.2
 """Share of the examples that are not of the most common class; fewer say too little about the others."""
 _PATIENCE = 96
+_NOTHING = 0.02
+"""Share of the constant's loss that is gone on validation data where something was understood."""
 _ALL_DIFFERENT = 8
 """Examples of a batch that hold as many classes only where these are positions."""
 LEARNT = 0.3
@@ -30,7 +32,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     permuted targets; p >= 0.05 on 96 examples or more. Second signal: the loss does not get below what the best
     constant output costs, by more than what learning by heart explains; before a run, p >= 0.2 instead. Inputs that are
     all alike are another matter, and so are targets that are sequences, images, or positions in the batch (a class for
-    every example). Tokens, whose neighbours say less, need a loss that stays at the best constant's for 96 updates.
+    every example). What learns in training must not do so on validation data, or nothing is said until they are told.
+    Tokens, whose neighbours say less, need a loss that stays at the best constant's for 96 updates.
     """
     loss, inputs = record.loss, record.inputs
     chance, size = loss.association, loss.association_size
@@ -44,6 +47,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
         return NotApplicable("nearly all examples are of one class")
     if inputs is not None and _names(record) and (len(inputs.shape) < 2 or not record.losses):
         return NotApplicable("neighbours say little of tokens: only a run can tell")
+    if loss.targets is not None and loss.targets.std == 0:
+        return NotApplicable("all targets are the same")
     if _positions(record):
         return NotApplicable("targets are positions in the batch")
     if (
@@ -91,6 +96,9 @@ def _second(record: Record) -> dict[str, float | None] | None:
         gain = curve.gain
         if gain is None or curve.learns is None or gain > LEARNT:
             return None
+        held = _held_out(record, curve)
+        if (held is None and (curve.learns or len(curve) < _PATIENCE)) or (held is not None and held > _NOTHING):
+            return None
         if _names(record) and (curve.learns or len(curve) < _PATIENCE):
             return None
         return {"gain over the best constant": gain, "threshold of the gain": LEARNT}
@@ -98,6 +106,13 @@ def _second(record: Record) -> dict[str, float | None] | None:
     if probes is None:
         return None
     return {"no run was watched": None}
+
+
+def _held_out(record: Record, curve: Curve) -> float | None:
+    """Share of the constant's loss that was ever gone on validation data; None where nobody told."""
+    told = [one.values.get("loss") for one in record.evaluations if one.part == "valid"]
+    gains = [gain for loss in told if loss is not None and (gain := curve.gain_at(loss)) is not None]
+    return max(gains, default=None)
 
 
 RULE = Rule("L207", "labels-unrelated", judge)

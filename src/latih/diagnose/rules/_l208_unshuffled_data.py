@@ -21,6 +21,8 @@ APART = 0.5
 """Share of the targets' variance that lies between batches."""
 FEWEST = 4
 """Batches."""
+_LEARNT = 0.5
+"""Share of the constant's loss that is gone in training, while held-out data would be better off with the constant."""
 RANDOM = 1e-6
 """p-value of a random order, from a check of the training data."""
 
@@ -77,6 +79,10 @@ def _suffers(record: Record) -> dict[str, Any] | None:
         return None
     if swings(curve) or curve.rises >= 2:
         return {"rises of the loss": curve.rises}
+    told = [one.values.get("loss") for one in record.evaluations[-1:] if one.part == "valid"]
+    held = curve.gain_at(told[0]) if told and told[0] is not None else None
+    if held is not None and held < 0 and (curve.gain or 0.0) > _LEARNT:
+        return {"gain in training": curve.gain, "gain held out": held}
     return trouble(record)
 
 

@@ -19,6 +19,8 @@ HOPELESS = 6.0
 LOUD = 3.0
 """Times the rule's deviation, in one layer of a residual branch."""
 GROWTH = 100.0
+ALIKE = 1e-4
+"""Deviation between units, of that over everything, below which they are copies."""
 _EARLY = 2
 _ADVICE = "latih.initialize(model, batch, loss)  # the rule that fits each activation"
 
@@ -63,7 +65,7 @@ def _alike(record: Record, hidden: list[Link]) -> list[Finding]:
     one = equal[0]
     units = _units(record, one)
     second: dict[str, Any] | None = {"units_that_differ": units, "of": one.layer.fan_out} if units is not None else None
-    second = second or stuck(record) or unlearned(record)
+    second = second or _copies(record, one, [link.layer.name for link in equal]) or stuck(record) or unlearned(record)
     if second is None:
         return []
     value = "zero" if not one.reading.weight_norm else "the same number"
@@ -71,6 +73,17 @@ def _alike(record: Record, hidden: list[Link]) -> list[Finding]:
     name = one.layer.name or one.layer.parameter
     why = f"All weights of {name} start at {value}, so its units compute the same and stay alike."
     return [_finding(one, evidence, why)]
+
+
+def _copies(record: Record, link: Link, equal: list[str]) -> dict[str, Any] | None:
+    """Units that put out the same, and are asked for the same by a layer behind whose weights are equal too."""
+    behind = [one.name for one in record.layers if link.layer.name in one.inputs]
+    read = {one.layer: one.unit_spread for one in record.samples[0].readings}
+    heads = {one.layer.name for one in chain(record, record.samples[0]) if one.layer.is_head and _is_constant(one)}
+    spread = read.get(link.layer.name)
+    if spread is None or spread > ALIKE or not behind or not set(behind) <= heads | set(equal):
+        return None
+    return {"difference of units": spread, "at_least": ALIKE}
 
 
 def _units(record: Record, link: Link) -> float | None:
@@ -94,7 +107,7 @@ def _small(record: Record, hidden: list[Link]) -> list[Finding]:
         return []
     drift = _decades(plain)
     measured = _measured(plain) + math.log10(plain[0].gain or 1.0)
-    if drift > -DRIFT or (measured < 0 and drift > 0.5 * measured):
+    if drift > -DRIFT or (measured < 0 and drift > 0.5 * measured) or (len(plain) > 2 and measured > 0.25 * drift):
         return []
     second = stuck(record) or (unlearned(record) if drift < -HOPELESS else None)
     if second is None:

@@ -23,6 +23,8 @@ SPIKE = 1e3
 """Times the usual norm of all gradients."""
 LONG = 0.2
 """|update| / |weight| before the jump, from which on the steps had thrown the network there."""
+REPEATED = 5.0
+"""Times that layers which are applied again and again make the gradient larger."""
 _EARLY = 2
 
 
@@ -43,7 +45,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
         return NotApplicable("no gradients were seen")
     start = record.samples[0]
     found = _backward(record, start) if start.step <= _EARLY else None
-    found = found or _forward(record, start) or _spikes(record)
+    found = found or _forward(record, start) or _again_and_again(record, start) or _spikes(record)
     if found is None:
         return []
     evidence, why, weight = found
@@ -75,6 +77,24 @@ def _backward(record: Record, sample: Sample) -> Symptom | None:
     growth = norms[0] / norms[-1]
     evidence = {"where": links[0].layer.name, "first_over_last": growth, "at_most": 10**DEPTH, "layers": len(links)}
     return evidence, f"On its way back through {len(links)} layers the gradient grows {growth:.2g} times.", 1.4
+
+
+def _again_and_again(record: Record, sample: Sample) -> Symptom | None:
+    """Through layers that are applied several times, as the steps of a differential equation."""
+    links = [one for one in chain(record, sample) if one.reading.grad_norm]
+    shared = [place for place, one in enumerate(links) if one.layer.shared]
+    if sample.step > _EARLY or not shared or shared[0] == 0 or shared[-1] + 1 == len(links):
+        return None
+    before, after = links[shared[0] - 1], links[shared[-1] + 1]
+    growth = (before.reading.grad_norm or 0.0) / (after.reading.grad_norm or 1.0)
+    if growth < REPEATED:
+        return None
+    evidence = {"where": links[shared[0]].layer.name, "before_over_behind": growth, "at_most": REPEATED}
+    return (
+        evidence,
+        f"On its way back through layers that are applied again and again the gradient grows {growth:.2g} times.",
+        1.3,
+    )
 
 
 def _forward(record: Record, sample: Sample) -> Symptom | None:

@@ -9,6 +9,7 @@ from latih.watch import Record, Sample
 from .._base import Finding, NotApplicable, Rule
 from .._chain import CONSEQUENCE, Link, chain, raw_inputs
 from .._stuck import FAR, learned, lowest, stuck, unlearned
+from .._trouble import trouble
 
 MOST = 0.5
 """Share of a layer's values on the flat part."""
@@ -19,6 +20,10 @@ SURE = 1.5
 """Times the best constant output's loss at which a saturated output is sure and wrong."""
 HALF = 0.5
 """Share of the best constant output's loss that a run with a saturated output keeps for good."""
+WELL = 0.8
+"""Share of the best constant output's loss that is gone in a run that learns well."""
+LONG = 96
+"""Updates after which it should be."""
 _BOUNDED = ("sigmoid", "tanh", "hardtanh", "hardsigmoid", "softsign")
 _SQUARED = ("mse", "mae", "huber", "smooth_l1")
 _EARLY = 2
@@ -33,8 +38,9 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     A layer of which more than half is saturated passes on less than half of what it was given, and no gradient to the
     weights of the other half (Glorot and Bengio, 2010, section 3). Trained networks may end there, untrained ones
     must not begin there; so the second signal is a run or a batch that does not learn, or a layer that is 90 %
-    saturated from the start, while the user's own optimizer gets no further than a blind network, or weights three
-    times too large for the function let the loss begin at three times that of the best constant output.
+    saturated from the start and still is, while the user's own optimizer gets no further than a blind network, weights
+    three times too large for the function let the loss begin at three times that of the best constant output, or a
+    fifth of that loss is left after 96 updates (half of the first loss, on one batch that is fitted).
 
     The output is looked at only under squared or absolute errors, whose gradient its flat part removes; log losses
     cancel it. Silent on gates and recurrent cells, and inside residual branches.
@@ -57,8 +63,8 @@ def _hidden(record: Record, links: list[Link]) -> list[Finding]:
         return []
     worst = max(links, key=lambda one: one.reading.saturated or 0.0)
     second = stuck(record)
-    if second is None and _from_the_start(record, worst.layer.name) > NEARLY_ALL:
-        second = unlearned(record) or _loud(record, worst)
+    if second is None and min(_from_the_start(record, worst.layer.name), worst.reading.saturated or 0.0) > NEARLY_ALL:
+        second = unlearned(record) or _loud(record, worst) or _half(record)
     if second is None:
         return []
     share = worst.reading.saturated or 0.0
@@ -84,6 +90,16 @@ def _loud(record: Record, link: Link) -> dict[str, Any] | None:
     if first - floor < FAR * (baseline - floor):
         return None
     return {"gain": link.gain, "first_loss": first, "best_constant": baseline, "loss_at_most": FAR * (baseline - floor)}
+
+
+def _half(record: Record) -> dict[str, Any] | None:
+    """After a good while, or all steps on one batch, much of the loss is left."""
+    if record.probes is not None and not record.losses:
+        return trouble(record)
+    gain = learned(record)
+    if gain is None or gain > WELL or len(record.losses) < LONG:
+        return None
+    return {"learned": gain, "learned_at_least": WELL}
 
 
 def _output(record: Record, heads: list[Link]) -> list[Finding]:

@@ -9,6 +9,7 @@ from latih.watch import Record
 from .._base import Finding, NotApplicable, Rule
 from .._chain import CONSEQUENCE, Link, chain, raw_inputs
 from .._stuck import BLANK, last_spread, stuck
+from .._trouble import learns_well
 
 MOST = 0.5
 """Share of a layer's units."""
@@ -16,6 +17,8 @@ SEEN = 16
 """Examples on which a unit must have been silent to be called dead."""
 _RECTIFIERS = ("relu", "relu6", "hardswish", "threshold", "softshrink", "hardshrink")
 _WINDOW = 4
+_LATER, _LONG = 3, 24
+"""Samples in a row without a gradient, and updates that they must span."""
 
 
 def judge(record: Record) -> list[Finding] | NotApplicable:
@@ -28,10 +31,16 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     second signal. Units that were alive at the start were killed by something, most often by steps that were too long:
     then the finding steps back behind whatever else is found.
 
+    Where activations could not be seen, as of parts of a model that are called one by one, weights tell: a gradient
+    that was there at the start and is exactly zero at the last three samples, while others have theirs.
+
     Silent inside residual branches, whose skip carries the signal, and where fewer than 16 examples were seen.
     """
     if not record.samples:
         return NotApplicable("no activations were seen")
+    silenced = _silenced(record)
+    if silenced is not None:
+        return [silenced]
     sample = record.samples[-1]
     links = [one for one in chain(record, sample) if one.layer.activation in _RECTIFIERS]
     links = [one for one in links if not one.layer.in_residual and one.reading.dead is not None]
@@ -61,6 +70,31 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     cures = ("reinitialise", "swap_activation", "insert_norm", "lower_lr", "warm_up")
     weight = 0.7 if killed is not None else 1.6 * (CONSEQUENCE if raw_inputs(record) else 1.0)
     return [Finding("L305", "dead-units", "error", worst.layer.name, evidence, why, advice, cures, weight)]
+
+
+def _silenced(record: Record) -> Finding | None:
+    """Weights that had a gradient when training began and have had none at all since, while others go on."""
+    if len(record.samples) < 1 + _LATER or record.samples[0].step > 1 or learns_well(record):
+        return None
+    first = {one.layer: one.weight_grad for one in record.samples[0].readings if one.weight_grad}
+    later = [{one.layer: one.weight_grad for one in sample.readings} for sample in record.samples[-_LATER:]]
+    known = [name for name in first if all(sample.get(name) is not None for sample in later)]
+    gone = [name for name in known if not any(sample[name] for sample in later)]
+    if not gone or not all(one.grad_norm for one in record.samples[-_LATER:]) or _apart(record) < _LONG:
+        return None
+    evidence = {"gradient at the start": first[gone[0]], "at the last samples": 0.0, "samples": _LATER}
+    why = (
+        f"{gone[0]} had a gradient when training began and has none any more, exactly: no unit between it and the loss "
+        "is awake."
+    )
+    advice = "A tenth of the learning rate, or a warm-up; latih.activations.swap(model, 'leaky_relu')"
+    cures = ("lower_lr", "warm_up", "swap_activation", "reinitialise")
+    return Finding("L305", "dead-units", "warning", gone[0], evidence, why, advice, cures, 0.7)
+
+
+def _apart(record: Record) -> int:
+    """Updates between the first and the last of the samples that must agree."""
+    return record.samples[-1].step - record.samples[-_LATER].step
 
 
 def _closed(record: Record, link: Link) -> dict[str, Any] | None:

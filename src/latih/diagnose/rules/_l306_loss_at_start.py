@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from latih.watch import Record, Values
 
 from .._base import Finding, NotApplicable, Rule, Severity
 from .._chain import CONSEQUENCE, raw_inputs
 from .._progress import Curve
-from .._stuck import far, wasted
+from .._stuck import far, lost, wasted
 
 WORTH_SAYING = 3.0
 LOGS, SQUARES, DISTANCES = 4.0, 100.0, 10.0
@@ -25,8 +26,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     head is too loud. A squared error of 100 times the variance means that output and targets are ten deviations
     apart, and Adam walks such a distance in steps of its rate. Until that is over, gradients say nothing about the
     inputs. A warning needs both: the start, and a loss still a tenth above the constant's after two dozen updates of
-    the run (three times it after those of the user's optimizer on one batch). Above three times at the start, which is
-    soon over, is an info.
+    the run (three times it after those of the user's optimizer on one batch), or lost. Above three times at the start,
+    which is soon over, is an info.
 
     Silent where the best constant output's loss is not known.
     """
@@ -49,10 +50,10 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     limit = LOGS if kind in _LOG_LOSSES else SQUARES if kind == "mse" else DISTANCES
     if times <= WORTH_SAYING:
         return []
-    second = (far(record) or wasted(record)) if times > limit else None
+    second = (far(record) or wasted(record) or _gone(record)) if times > limit else None
     severity: Severity = "info" if second is None else "warning"
     evidence = {"first_loss": start, "best_constant": baseline, "times": times, "at_most": limit}
-    evidence |= {"loss_after": second["loss"]} if second else {}
+    evidence |= {"loss_after": second["loss"]} if second and "loss" in second else second or {}
     why = f"The first loss is {times:.2g} times that of the best constant output{_distance(record)}."
     advice = (
         "with torch.no_grad():  # a head that starts quiet, at the mean of the targets\n"
@@ -66,6 +67,11 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     weight = 0.8 * (CONSEQUENCE if raw_inputs(record) else 1.0)
     head = next((one.name for one in record.layers if one.is_head), "")
     return [Finding("L306", "loss-at-start", severity, head, evidence, why, advice, cures, weight)]
+
+
+def _gone(record: Record) -> dict[str, Any] | None:
+    """On a run: the loss is no number any more."""
+    return lost(record) if record.probes is None else None
 
 
 def _unit(record: Record) -> float:

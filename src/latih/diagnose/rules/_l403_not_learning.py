@@ -29,13 +29,16 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     has no trend or goes up, surely less than a tenth is gained, and the weights have travelled three times their own
     length (the sum of |update| / |weight|; nets that leave a plateau late, as on parity, have done so by about two).
     Without a known baseline nobody can tell a plateau
-    from a floor, so the rule stays silent then.
+    from a floor, so the rule stays silent then. A run that is over needs no such patience: its loss is not below the
+    constant's, by the last half's mean and twice its error.
     """
     curve, movement = Curve.of(record), Movement.of(record)
     if record.probes is not None and not record.losses:
         return _unfit(record)
     if record.updates >= _SAMPLES and not record.losses and not _any_gradient(record):
         return [_no_gradient(record)]
+    if not record.updates and record.ended and _evaluated_alike(record):
+        return [_never_stepped(record)]
     if not len(movement):
         return NotApplicable("no update was sampled")
     if len(movement) >= _SAMPLES and movement.peak == 0 and _wants_to_move(record):
@@ -47,6 +50,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     gain, error = curve.recent
     # at rest, or going up although a constant would already be better
     flat = nothing and (abs(curve.trend) < 2 or (curve.trend >= 2 and gain < -_LITTLE)) and curve.falling < 3
+    if record.ended and nothing and curve.exact and max(gain + 2 * error, gain) <= _LITTLE:
+        return [_over(record, curve)]
     if not flat or len(curve) < _PATIENCE or travelled < _CHANCE or gain > _LITTLE or gain + 2 * error > 2 * _LITTLE:
         return []
     return [
@@ -67,6 +72,41 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
             0.3,
         )
     ]
+
+
+def _over(record: Record, curve: Curve) -> Finding:
+    """Whatever the reason: all that there was to be of this run has learned nothing."""
+    return Finding(
+        "L403",
+        "not-learning",
+        "warning",
+        "",
+        {"gain": curve.gain, "threshold": _LITTLE, "updates": len(curve)},
+        f"The run is over, and after {len(curve)} updates the loss is not below what a constant output reaches.",
+        "Let latih.check(model, batch, loss) try to fit one batch: a net that can needs other steps, or more.",
+        ("raise_lr", "reinitialise", "change_optimizer"),
+        0.2,
+    )
+
+
+def _evaluated_alike(record: Record) -> bool:
+    """Results were told twice or more, and each is the first one again."""
+    told = [one.values for one in record.evaluations]
+    return len(told) > 1 and all(one == told[0] for one in told)
+
+
+def _never_stepped(record: Record) -> Finding:
+    return Finding(
+        "L403",
+        "not-learning",
+        "error",
+        "",
+        {"updates": 0, "evaluations, all alike": len(record.evaluations)},
+        "No update of this model was seen, and every evaluation gave the same: what was trained is not this model.",
+        "model.load_state_dict(trained.state_dict())  # or train this model, with an optimizer over its parameters",
+        ("register",),
+        0.95,
+    )
 
 
 def _unfit(record: Record) -> list[Finding]:

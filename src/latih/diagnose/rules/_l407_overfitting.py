@@ -13,9 +13,11 @@ _ENOUGH = 5
 _LATER = 3
 _SURE = 2.0
 _LOST = 0.2
-_LEARNT, _HELD = 0.95, 0.5
+_LEARNT, _HELD = 0.9, 0.5
 """Share of the best constant's loss that is gone in training, and at most held out, where nothing was understood."""
-_EVER = 0.25
+_MUCH, _BY_HEART = 0.4, 0.95
+"""Share of what validation had won that is lost again, while training knows nearly all and no metric improves."""
+_EVER = 0.6
 """The same at its best, where the loss rises and a metric holds."""
 _VALUES = ("mse", "mae", "huber", "smooth_l1")
 """Losses that do not rise by growing surer of what is right."""
@@ -55,6 +57,9 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     name = next((one for one in found if one != "loss"), next(iter(found)))
     lost, evidence = found[name]
     decisive = name != "loss" or not metrics or record.loss.kind in _VALUES
+    decisive = decisive or (
+        lost > _MUCH and (curve.gain or 0.0) > _BY_HEART and not _improves(record, metrics, evidence)
+    )
     severity: Severity = "warning" if decisive and lost > _LOST else "info"
     if severity == "info" and (by_heart := _by_heart(record, curve, series, _EVER)):
         return by_heart
@@ -72,6 +77,18 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
             0.7,
         )
     ]
+
+
+def _improves(record: Record, metrics: list[str], evidence: dict) -> bool:
+    """Whether a metric is better lately than it was around the loss's best."""
+    series = _series(record)
+    for name in metrics:
+        steps, values = series[name]
+        place = min(range(len(steps)), key=lambda one: abs(steps[one] - evidence["best at update"]))
+        then = float(np.median(values[max(place - 1, 0) : place + 2]))
+        if float(np.median(values[-_LATER:])) < then - _resolution(values, then):
+            return True
+    return False
 
 
 def _by_heart(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from latih.watch import Layer, Record
 
 from .._base import Finding, NotApplicable, Rule
@@ -11,16 +13,25 @@ from .._progress import ENOUGH, Curve
 _CHANCE = 1.0
 _WELL = 0.6
 _ONE = 0.9
+_PATIENCE = 192
+_RESTS = 3.0
+"""Standard errors of a fall that still goes on."""
+_SURE = 5.0
+_TIMES = 2.0
+"""Cover and Hart (1967): with many examples the nearest neighbour's error is at most twice the least possible one."""
 
 
 def judge(record: Record) -> list[Finding] | NotApplicable:
     """It learns, slowly comes to rest, and stays far above the floor: too narrow a net, or too short a training.
 
-    A plateau alone may be the noise of the data, so a structural sign has to agree: a layer through which everything
-    must pass, with fewer units than the answer has dimensions. A linear head on w units spans w dimensions of logits,
-    and c classes ask for c - 1: at most a third of them is called too narrow. Values may depend on each other (an
-    autoencoder's do), so for a vector only a single unit is, and for a single value a single unit from the first layer
-    on (the output is then a function of one fixed projection of the inputs).
+    A plateau alone may be the noise of the data, so another sign has to agree. Either a layer through which everything
+    must pass, with fewer units than the answer has dimensions: a linear head on w units spans w dimensions of logits,
+    and c classes ask for c - 1. Or the answer of the five nearest examples, which costs less than half of the network's
+    loss, surely (five standard errors), and would still do so after as long again: no noise stands in the way then.
+
+    Values may depend on each other (an autoencoder's do), so for a vector only a single unit is too few, and for a
+    single value a single unit from the first layer on (the output is then a function of one fixed projection of the
+    inputs).
 
     Second signal: the weights have travelled their own length (the sum of |update| / |weight|), and even on the present
     slope as much time again would leave the gain below 60 % (90 % for a single unit). Too short: a planned run is over
@@ -38,7 +49,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
         "path of the weights": movement.travelled(len(curve)),
     }
     narrow = _narrow(record)
-    if narrow and evidence["path of the weights"] > _CHANCE and curve.learns:
+    if narrow and (evidence["path of the weights"] > _CHANCE or record.ended) and curve.learns:
         layer, width, needed = narrow
         limit = _ONE if width == 1 else _WELL
         if soon < limit:
@@ -47,7 +58,30 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     if record.planned and record.updates >= record.planned and curve.learns and curve.gain < 0.3 and curve.falling > 6:
         evidence["threshold"] = 0.3
         return [_finding("", evidence, "The run ended while the loss was still falling steadily.")]
-    return []
+    return _behind_neighbours(record, curve, movement)
+
+
+def _behind_neighbours(record: Record, curve: Curve, movement: Movement) -> list[Finding]:
+    """Looking at the five nearest examples leaves less than half of the loss that the network leaves."""
+    loss = record.loss
+    if loss.neighbours is None or loss.weighted:
+        return []
+    rested = movement.travelled(len(curve)) > _CHANCE and len(curve) >= _PATIENCE and curve.falling < _RESTS
+    if not (record.ended or rested):
+        return []
+    told = [one.values.get("loss") for one in record.evaluations if one.part == "valid"]
+    level = min([curve.level, *(one for one in told if one is not None)])  # dropout makes the training loss larger
+    soon = level + min(curve.slope, 0.0) * len(curve)
+    left, needless = soon - (loss.floor or 0.0), loss.neighbours - (loss.floor or 0.0)
+    sure = (level - loss.neighbours) / math.hypot(loss.neighbours_error, curve.error) > _SURE
+    if not sure or left < _TIMES * needless or needless < 0:
+        return []
+    evidence = {"loss": level, "loss of the nearest neighbours' answer": loss.neighbours, "threshold, times": _TIMES}
+    why = (
+        f"The loss is at {level:.3g}, and guessing each example from its five nearest ones costs "
+        f"{loss.neighbours:.3g}: there is more to learn than the network has learned."
+    )
+    return [_finding("network", evidence, why, 0.15)]
 
 
 def _narrow(record: Record) -> tuple[Layer, int, int] | None:
@@ -61,7 +95,7 @@ def _narrow(record: Record) -> tuple[Layer, int, int] | None:
     width = thinnest.fan_in
     single = width == 1 and first[0].fan_out == 1 and first[0].fan_in > 1
     classes = record.loss.kind in ("cross_entropy", "nll")
-    if single or (needed >= 3 and (3 * width <= needed if classes else width == 1)):
+    if single or (needed >= 3 and (width < needed if classes else width == 1)):
         return thinnest, width, needed
     return None
 
@@ -73,11 +107,13 @@ def _needed(record: Record) -> int:
     return shape[-1] if len(shape) > 1 else 1
 
 
-def _finding(where: str, evidence: dict, why: str) -> Finding:
+def _finding(where: str, evidence: dict, why: str, weight: float = 0.8) -> Finding:
     short = not where
     advice = "Train longer: epochs *= 3" if short else f"Widen {where}: as many units as inputs or classes, and more."
     cures = ("train_longer",) if short else ("widen",)
-    return Finding("L408", "underfitting", "warning", where, evidence, why, advice, cures, 0.8)
+    return Finding(
+        "L408", "underfitting", "warning", "" if where == "network" else where, evidence, why, advice, cures, weight
+    )
 
 
 RULE = Rule("L408", "underfitting", judge)

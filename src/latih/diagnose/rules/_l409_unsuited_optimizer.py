@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from latih.watch import Record
+from latih.watch import Optimizer, Record
 
 from .._base import Finding, NotApplicable, Rule
 from .._movement import Movement
@@ -31,8 +31,12 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     - Plain SGD (no momentum) moves in proportion to the gradient: on a plateau, or where layers' gradients differ by
       orders of magnitude, it creeps, while methods that divide by the gradient's size do not. Found where the loss has
       stood still for 200 updates with a ratio below 3e-3 at a usual rate.
+    - Adam whose beta1² is not below the root of its beta2 (Kingma and Ba, 2015, theorem 4.1): wrong by its settings
+      alone, most often two numbers in the wrong order.
     """
     curve, movement, settings = Curve.of(record), Movement.of(record), record.optimizer
+    if settings is not None and _averages_cross(settings):
+        return [_crossed(settings)]
     if settings is None or not len(movement):
         return NotApplicable("the optimizer is not known")
     if len(curve) < 2 * ENOUGH:
@@ -59,6 +63,26 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     return [
         Finding("L409", "unsuited-optimizer", "warning", "", evidence, why, advice, cures, 0.5 if cause else weight)
     ]
+
+
+def _averages_cross(settings: Optimizer) -> bool:
+    """Adam's steps are bounded, and its regret too, only where beta1 ** 2 < sqrt(beta2)."""
+    return settings.beta2 is not None and "adam" in settings.name and settings.momentum**2 >= settings.beta2**0.5
+
+
+def _crossed(settings: Optimizer) -> Finding:
+    return Finding(
+        "L409",
+        "unsuited-optimizer",
+        "warning",
+        "",
+        {"beta1 squared": settings.momentum**2, "must be below the root of beta2": (settings.beta2 or 0.0) ** 0.5},
+        f"betas=({settings.momentum:g}, {settings.beta2:g}): directions are averaged over a longer time than their "
+        "sizes, so steps follow gradients that are long gone at a size that is not theirs.",
+        "torch.optim.Adam(model.parameters(), betas=(0.9, 0.999))  # the direction's share first",
+        ("change_optimizer",),
+        2.0,
+    )
 
 
 _CREEPS, _LITTLE = 5e-4, 0.1

@@ -19,6 +19,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     Two facts of the loop, no symptom of the curve: in at least 80 % of five or more updates the first backward pass
     found the gradient that the update before had stepped along, and at the sampled ones its norm was more than 0.3 of
     the norm after the pass (it would be 0 after `zero_grad`; a sum of n gradients of like direction has (n-1)/n).
+    Where only a part of the weights is cleared, the norms alone tell, at 80 % of five samples or more.
     Parameters that the optimizer does not hold keep their gradients anyway, so the rule is silent where there are some.
     Accumulation adds within one update and clears after its step, so it is not this. Wrong by construction, so it is a
     warning also where the loss still falls; an error where it does not.
@@ -31,7 +32,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
         return NotApplicable("no backward pass was sampled")
     typical = sorted(left)[len(left) // 2]
     share = min(stale_share(record), 1.0)
-    if share < _MOST or typical < _LEFT:
+    partly = len(left) >= _UPDATES and sum(one >= _LEFT for one in left) >= _MOST * len(left)
+    if (share < _MOST and not partly) or typical < _LEFT:
         return []
     if any(one.optimised is False and one.trainable and one.reached is not False for one in record.parameters):
         return NotApplicable("some parameters are not the optimizer's, so nobody clears their gradients")
@@ -43,7 +45,9 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
             "warning" if len(curve) and curve.learns else "error",
             "",
             {"share of updates": round(share, 3), "threshold": _MOST, "old gradient / new": round(typical, 3)},
-            f"In {share:.0%} of the updates backward() added to the gradient of the update before.",
+            f"In {share:.0%} of the updates backward() added to the gradient of the update before."
+            if share >= _MOST
+            else "Some of the weights are never cleared: backward() adds to their gradients of the updates before.",
             "optimizer.zero_grad()  # in every update, before loss.backward()",
             ("zero_grad",),
             1.0,
