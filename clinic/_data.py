@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import io
 import keyword
 import re
@@ -338,3 +339,138 @@ def purchases(people: int = 90, goods: int = 70, each: int = 30) -> Split:
             found.append(torch.stack([torch.full_like(first, person), first, second], 1))
     train, valid = torch.cat(rows[0]), torch.cat(rows[1])
     return Split(train, torch.ones(len(train)), valid, torch.ones(len(valid)))
+
+
+@cache
+def checkers(cells: int = 4, count: int = 1600) -> Split:
+    """Points (n, 2) of a square board of `cells` by `cells` fields, about mean 0 and deviation 1: black or white?"""
+    g = torch.Generator().manual_seed(101)
+    places = torch.rand(count, 2, generator=g)
+    return cut(3.4 * places - 1.7, (places * cells).floor().long().sum(1) % 2)
+
+
+@cache
+def colours(count: int = 1600) -> Split:
+    """Red, green and blue in 0..255 (n, 3); what one calls it: grey (0), red, yellow, green, cyan, blue, magenta."""
+    g = torch.Generator().manual_seed(103)
+    pixels = torch.randint(0, 256, (count, 3), generator=g).float()
+    names = []
+    for row in (pixels / 255).tolist():
+        hue, _, full = colorsys.rgb_to_hls(*row)
+        names.append(0 if full < 0.2 else 1 + round(6 * hue) % 6)
+    return cut(pixels, torch.tensor(names))
+
+
+@cache
+def loans(count: int = 2000) -> Split:
+    """Made-up loans: purpose 0-5, region 0-7, income, debt, months, age (n, 6); was it paid late (one in three)?"""
+    g = torch.Generator().manual_seed(107)
+    purpose, region = torch.randint(0, 6, (count,), generator=g), torch.randint(0, 8, (count,), generator=g)
+    income = torch.exp(10.6 + 0.5 * torch.randn(count, generator=g))
+    debt = income * torch.rand(count, generator=g).square() * 1.5
+    months = 6.0 * torch.randint(2, 13, (count,), generator=g)
+    age = 20 + 50 * torch.rand(count, generator=g)
+    risky = (
+        torch.tensor([-0.8, 0.6, -0.2, 1.2, 0.1, -0.9])[purpose]
+        + torch.tensor([1.0, -1, 0.5, 0, 0.3, -1.2, 0.9, -0.5])[region]
+    )
+    burden = 4.5 * (debt / income - 0.5) * (0.4 + months / 60) + 1.5 * ((age - 45) / 15).square() - 2.2
+    chance = torch.sigmoid(2.0 * (risky + burden) - 0.8)
+    columns = torch.stack([purpose.float(), region.float(), income.round(), debt.round(), months, age], 1)
+    return cut(columns, (torch.rand(count, generator=g) < chance).long())
+
+
+@cache
+def concrete(count: int = 1400) -> Split:
+    """Made-up concrete: cement, water, slag in kg/m3, age in days (n, 4); its strength in MPa (n, 1), 5 to 90."""
+    g = torch.Generator().manual_seed(109)
+    cement, water = 150 + 350 * torch.rand(count, generator=g), 140 + 80 * torch.rand(count, generator=g)
+    slag, days = 180 * torch.rand(count, generator=g), torch.exp(5.2 * torch.rand(count, generator=g))
+    ratio = water / (cement + 0.6 * slag)
+    strength = 95 * torch.exp(-1.6 * ratio) * (days / (days + 4 + 0.03 * slag)) + 1.2 * torch.randn(count, generator=g)
+    return cut(torch.stack([cement, water, slag, days], 1), strength.unsqueeze(1))
+
+
+@cache
+def diamonds(count: int = 1800) -> Split:
+    """Made-up diamonds: carat, cut 0-4, colour 0-6, clarity 0-7 (n, 4); their price in dollars (n, 1)."""
+    g = torch.Generator().manual_seed(113)
+    carat = (torch.exp(-0.4 + 0.55 * torch.randn(count, generator=g))).clamp(0.2, 4)
+    grades = [torch.randint(0, size, (count,), generator=g) for size in (5, 7, 8)]
+    worth = 8.2 + 1.7 * carat.log() + 0.05 * grades[0] - 0.09 * grades[1] + 0.11 * grades[2]
+    price = torch.exp(worth - 0.5 * (grades[1] > 4) * (grades[2] < 3) + 0.1 * torch.randn(count, generator=g))
+    return cut(torch.stack([carat, *(grade.float() for grade in grades)], 1), price.unsqueeze(1))
+
+
+@cache
+def clicks(people: int = 120, ads: int = 60, count: int = 4000) -> Split:
+    """Person, advertisement, hour of the day (n, 3): did he click (about one in two)?"""
+    g = torch.Generator().manual_seed(127)
+    taste, kind = torch.randn(people, 2, generator=g), torch.randn(ads, 2, generator=g)
+    person, ad = torch.randint(0, people, (count,), generator=g), torch.randint(0, ads, (count,), generator=g)
+    hour = torch.randint(0, 24, (count,), generator=g)
+    drawn = 2.5 * (taste[person] * kind[ad]).sum(1) + 1.2 * kind[ad, 0] + torch.sin(hour / 24 * 2 * torch.pi)
+    return cut(torch.stack([person, ad, hour], 1), (drawn + 0.7 * torch.randn(count, generator=g) > 0).long())
+
+
+@cache
+def pendulum(count: int = 1500) -> Split:
+    """Angle and speed of a pendulum with friction (n, 2); both a second later (n, 2)."""
+    g = torch.Generator().manual_seed(131)
+    state = (torch.rand(count, 2, generator=g) - 0.5) * torch.tensor([5.0, 8.0])
+    angle, speed = state.unbind(1)
+    for _ in range(100):
+        speed = speed - 0.01 * (6 * angle.sin() + 0.3 * speed)
+        angle = angle + 0.01 * speed
+    later = torch.stack([angle, speed], 1)
+    return cut(state, later + 0.02 * torch.randn(count, 2, generator=g))
+
+
+@cache
+def roll(count: int = 1500) -> Split:
+    """Points of a rolled-up sheet (n, 3), coordinates up to 20; how far along the sheet (n, 1), 4.7 to 14."""
+    points, along = datasets.make_swiss_roll(count, noise=0.3, random_state=5)
+    return cut(torch.tensor(points).float(), torch.tensor(along).float().unsqueeze(1))
+
+
+@cache
+def phase(count: int = 1500) -> Split:
+    """Friedman's third function, a circuit's phase: 4 columns of 0.5 to 1,700, radians (n, 1) of 0 to 1.6."""
+    inputs, targets = datasets.make_friedman3(count, noise=0.05, random_state=6)
+    return cut(torch.tensor(inputs).float(), torch.tensor(targets).float().unsqueeze(1))
+
+
+@cache
+def pumps(count: int = 2400, share: float = 0.04) -> Split:
+    """Eight standardised sensors of pumps (n, 8); does it fail within a week, true for a `share` of them?"""
+    g = torch.Generator().manual_seed(137)
+    x = torch.randn(count, 8, generator=g)
+    wear = x[:, 0] * x[:, 1] + x[:, 2].abs() + 0.8 * x[:, 3] - 0.5 * x[:, 4].square()
+    wear = wear + 0.3 * torch.randn(count, generator=g)
+    return cut(x, (wear > wear.quantile(1 - share)).long())
+
+
+@cache
+def genes(count: int = 400, columns: int = 150) -> Split:
+    """A few hundred people and the activity of many genes (n, columns), a dozen of which tell two kinds apart."""
+    inputs, targets = datasets.make_classification(
+        count, columns, n_informative=10, n_redundant=2, class_sep=1.3, flip_y=0.03, random_state=7
+    )
+    return cut(torch.tensor(inputs).float(), torch.tensor(targets).long()).standardised()
+
+
+@cache
+def patches(size: int = 12, count: int = 1500) -> Split:
+    """Square cut-outs (n, 3, size, size) of two photographs, about -2..2, each standardised: temple (0) or flower?"""
+    g = torch.Generator().manual_seed(139)
+    photos = [
+        torch.tensor(datasets.load_sample_image(name)).float().permute(2, 0, 1) for name in ("china.jpg", "flower.jpg")
+    ]
+    small = [torch.nn.functional.avg_pool2d(photo, 3) for photo in photos]
+    kind = torch.randint(0, 2, (count,), generator=g)
+    found = []
+    for label in kind.tolist():
+        top, left = (int(torch.randint(0, side - size, (1,), generator=g)) for side in small[label].shape[1:])
+        part = small[label][:, top : top + size, left : left + size]
+        found.append((part - part.mean()) / part.std().clamp(min=4))
+    return cut(torch.stack(found), kind)

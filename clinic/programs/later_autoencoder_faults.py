@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import _base as base
-from .._base import Setup
+from .._base import Setup, faulty, healthy
 from .._data import Split, digits, fashion, fashion_raw, table
 from .._scores import accuracy, r2
 from .._sequences import photo_patches
-
-faulty, healthy = partial(base.faulty, half="report"), partial(base.healthy, half="report")
 
 
 def _adam(rate: float) -> Callable[[nn.Module], torch.optim.Optimizer]:

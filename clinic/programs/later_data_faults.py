@@ -1,20 +1,15 @@
-"""Tables, windows and tastes whose data or loss are at fault; the report's half."""
+"""Tables, windows and tastes whose data or loss are at fault."""
 
 from __future__ import annotations
-
-from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import _base as base
-from .._base import Setup
+from .._base import Setup, faulty
 from .._data import Split, chaos, circuit, cut, hastie, hires, purchases, table, waveforms, weather
 from .._scores import accuracy, balanced_accuracy, r2
 from .later_dense_faults import adam, net, sgd
-
-faulty = partial(base.faulty, half="report")
 
 
 def shares(count: int = 1600) -> Split:

@@ -1,22 +1,18 @@
-"""Dense nets, of tables and windows, whose structure or signal is at fault; the report's half."""
+"""Dense nets, of tables and windows, whose structure or signal is at fault."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from functools import partial
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import _base as base
-from .._base import Setup
+from .._base import Setup, faulty
 from .._data import arm, circuit, digits, fashion, hastie, hires, table, waveforms, weather
 from .._scores import accuracy, r2
-
-faulty = partial(base.faulty, half="report")
 
 
 def net(sizes: list[int], act: Callable[[], nn.Module] = nn.ReLU) -> nn.Sequential:

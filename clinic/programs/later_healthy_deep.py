@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from itertools import pairwise
 
 import torch
@@ -11,15 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, MultiStepLR, OneCycleLR
 
-from .. import _base as base
-from .._base import Setup
+from .._base import Setup, healthy
 from .._data import digits, fashion, fashion_raw, shapes, source_tags, waves
 from .._scores import accuracy, balanced_accuracy, r2
 from .._sequences import scaled_consumption, sign_accuracy
 from .later_image_faults import _class_overlap, _figure, _overlap, _SmallUNet
 from .later_sequence_faults import _each, _Last, _rare_saws, _Tagger, _wave_net
-
-healthy = partial(base.healthy, half="report")
 
 
 def _by(kind: type[torch.optim.Optimizer], rate: float, **options: object) -> Callable[..., torch.optim.Optimizer]:

@@ -1,22 +1,18 @@
-"""Dense nets of tables, windows and places that are well built and learn; the report's half."""
+"""Dense nets of tables, windows and places that are well built and learn."""
 
 from __future__ import annotations
 
 import copy
-from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import _base as base
-from .._base import Setup
+from .._base import Setup, healthy
 from .._data import arm, chaos, fashion, friedman, hastie, hires, photo_points, table, waveforms
 from .._scores import accuracy, balanced_accuracy, binary_accuracy, r2
 from .later_dense_faults import adam, net, sgd
-
-healthy = partial(base.healthy, half="report")
 
 
 def cosine(optimizer: torch.optim.Optimizer, updates: int) -> Any:

@@ -1,21 +1,16 @@
-"""Dense nets under rankings, distances, likelihoods, masks and weights that learn; the report's half."""
+"""Dense nets under rankings, distances, likelihoods, masks and weights that learn."""
 
 from __future__ import annotations
-
-from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import _base as base
-from .._base import Setup
+from .._base import Setup, healthy
 from .._data import circuit, cut, digits, hires, purchases, table, weather
 from .._scores import accuracy, r2
 from .later_data_faults import Tastes, by_the_clock, preferred, shares
 from .later_dense_faults import adam, net, sgd
-
-healthy = partial(base.healthy, half="report")
 
 
 @healthy(tags=("mlp", "metric", "contrastive", "real-data"))

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import _base as base
-from .._base import Setup
+from .._base import Setup, faulty
 from .._data import Split, digits, fashion, shapes
 from .._scores import accuracy, r2
-
-faulty = partial(base.faulty, half="report")
 
 
 def _adam(rate: float) -> Callable[[nn.Module], torch.optim.Optimizer]:

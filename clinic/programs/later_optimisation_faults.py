@@ -1,24 +1,20 @@
-"""Tables, windows and tastes whose training is at fault: rates, optimizers, penalties, sizes; the report's half."""
+"""Tables, windows and tastes whose training is at fault: rates, optimizers, penalties, sizes."""
 
 from __future__ import annotations
 
 import copy
-from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import _base as base
-from .._base import Setup
+from .._base import Setup, faulty
 from .._data import arm, chaos, circuit, digits, friedman, hastie, hires, photo_points, purchases, table, waveforms
 from .._scores import accuracy, r2
 from .._sequences import passages
 from .later_data_faults import Tastes, preferred
 from .later_dense_faults import adam, net, sgd
-
-faulty = partial(base.faulty, half="report")
 
 
 @faulty("learning-rate-too-high", also=("dead-units", "not-learning"), tags=("mlp", "windows", "series", "regression"))

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import _base as base
-from .._base import Setup
+from .._base import Setup, faulty
 from .._data import Split, digits, source_tags, waves
 from .._scores import accuracy, balanced_accuracy, r2
 from .._sequences import consumption, letter_names, scaled_consumption, sign_accuracy
-
-faulty = partial(base.faulty, half="report")
 
 
 def _adam(rate: float) -> Callable[[nn.Module], torch.optim.Optimizer]:

@@ -14,6 +14,10 @@ HIGHER_IS_BETTER = ("accuracy", "acc", "score", "r2", "f1", "auc", "iou", "dice"
 _ENOUGH = 5
 """Evaluations."""
 _SURE = 2.0
+_SURELY = 6.0
+"""Standard errors by which the training loss has fallen."""
+_APART = 4.0
+"""Times the scatter of neighbouring evaluations by which the metric has fallen."""
 _GONE = 0.1
 """Share of the first training loss that is left where it was minimised well."""
 
@@ -27,13 +31,16 @@ def against_metric(record: Record) -> dict[str, Any] | None:
     losses = [one.get("loss") for one in told]
     if len(told) < _ENOUGH or any(one is None for one in losses):
         return None
-    fell = kendall([one for one in losses if one is not None])
+    fell, curve = kendall([one for one in losses if one is not None]), Curve.of(record)
+    if not curve.losses or curve.fallen < _SURELY:
+        return None
     for name in told[0]:
         values = [one.get(name) for one in told]
         if not _larger_is_better(name) or any(one is None for one in values):
             continue
         metric = np.array(values, dtype=float)
-        worse = kendall(metric) < -_SURE and metric[-1] < metric[0] and fell < -_SURE
+        scatter = float(np.median(np.abs(np.diff(metric, 2)))) / 0.6745 / np.sqrt(6)
+        worse = kendall(metric) < -_SURE and fell < -_SURE and metric[0] - metric[-1] > _APART * scatter
         if worse or (not metric.any() and fell < 0 and _minimised(record)):
             return {"metric": name, "first": float(metric[0]), "last": float(metric[-1]), "trend of the loss, z": fell}
     return None

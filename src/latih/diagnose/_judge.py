@@ -13,7 +13,7 @@ EXPLAINS = {
     # a cause -> what is its consequence, and so not worth a warning of its own beside it
     "diverged": ("not-learning",),
     "loss-at-start": ("learning-rate-too-high", "oscillating-loss", "diverged"),
-    "learning-rate-too-low": ("not-learning", "selu-preconditions"),
+    "learning-rate-too-low": ("not-learning",),
     "unscaled-inputs": ("unreached-parameters",),
     "dead-units": ("class-imbalance",),
     "over-regularised": ("not-learning",),

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from ._association import association as association
     from ._association import association_of as association_of
     from ._losses import constant_of as constant_of
+    from ._origin import Suspect as Suspect
+    from ._rerun import unnoticed as unnoticed
     from ._rerun import without_foreign_hooks as without_foreign_hooks
     from ._values import values_of as values_of
     from ._watching import Watching
@@ -54,10 +56,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Suspect": "_origin",
     "Watching": "_watching",
     "association": "_association",
     "association_of": "_association",
     "constant_of": "_losses",
+    "unnoticed": "_rerun",
     "values_of": "_values",
     "without_foreign_hooks": "_rerun",
 }

@@ -52,6 +52,7 @@ class LossReader:
         self._told = False
         self._weights: Tensor | None = None
         self._ignored: int | None = None
+        self._bend = 1.0
         self._pairs: list[tuple[Tensor, Tensor]] = []
         self._tested = 0
         self._now: Tensor | None = None  # targets of this backward pass, where a loss module told of them
@@ -113,6 +114,7 @@ class LossReader:
             weights = getattr(node, name, None)
             if isinstance(weights, Tensor):
                 self._weights = weights.detach()
+        self._bend = float(getattr(node, "_saved_beta", getattr(node, "_saved_delta", self._bend)))
         ignored = getattr(node, "_saved_ignore_index", None)
         self._ignored = ignored if isinstance(ignored, int) and 0 <= ignored < _NAMES else None
 
@@ -136,7 +138,7 @@ class LossReader:
             chance, count = association_of(inputs, targets)
             if chance is not None:
                 self.facts.association, self.facts.association_size = chance, count
-            guess = neighbours_loss(self.facts.kind, inputs, targets)
+            guess = neighbours_loss(self.facts.kind, inputs, targets, self._bend)
             if guess is not None:
                 self.facts.neighbours, self.facts.neighbours_error = guess
 
@@ -163,7 +165,7 @@ class LossReader:
                 facts.target_sums = (float(sums.min()), float(sums.max())) if bool(sums.isfinite().all()) else None
             facts.weighted = self._weights is not None
             if _RESCALES.isdisjoint(facts.ops) or facts.kind in _OWN:  # else nobody knows what it is of this loss
-                facts.baseline = constant_of(facts.kind, targets, self._weights)
+                facts.baseline = constant_of(facts.kind, targets, self._weights, self._bend)
             if facts.baseline is not None:
                 facts.baseline *= _times(facts, self._shape)
         facts.floor = 0.0 if facts.kind in _NOT_NEGATIVE else None
@@ -197,11 +199,12 @@ def _row_sums(outputs: Tensor, kind: str) -> tuple[float, float] | None:
     return (float(sums.min()), float(sums.max())) if bool(sums.isfinite().all()) else None
 
 
-def constant_of(kind: str, targets: Tensor, weights: Tensor | None = None) -> float | None:
+def constant_of(kind: str, targets: Tensor, weights: Tensor | None = None, bend: float = 1.0) -> float | None:
     """Mean loss of the best output that is the same for all examples; None for a kind that is not known.
 
     Cross-entropy: the entropy of the labels; squared error: the variance; absolute: the mean distance to the median.
-    `weights` are those of classes, or of positive examples.
+    `weights` are those of classes, or of positive examples; `bend` is where huber and smooth_l1 turn from squares to
+    distances.
 
     >>> round(constant_of("cross_entropy", torch.tensor([0, 1, 0, 1])), 4)
     0.6931
@@ -229,7 +232,9 @@ def constant_of(kind: str, targets: Tensor, weights: Tensor | None = None) -> fl
         return float((values * ratio.log()).sum(1).mean())
     if kind in ("smooth_l1", "huber"):
         centre = values.median(0).values.expand_as(values)
-        return float(F.smooth_l1_loss(centre, values))
+        if kind == "huber":
+            return float(F.huber_loss(centre, values, delta=bend))
+        return float(F.smooth_l1_loss(centre, values, beta=bend))
     if kind in ("binary_cross_entropy", "bce_with_logits") and float(values.min()) >= 0 and float(values.max()) <= 1:
         mean = values.mean(0).clamp(1e-12, 1 - 1e-12)
         right = (

@@ -15,7 +15,7 @@ _NEIGHBOURS = 5
 _VALUES = {"mse": F.mse_loss, "mae": F.l1_loss, "huber": F.huber_loss, "smooth_l1": F.smooth_l1_loss}
 
 
-def neighbours_loss(kind: str, inputs: Tensor, targets: Tensor) -> tuple[float, float] | None:
+def neighbours_loss(kind: str, inputs: Tensor, targets: Tensor, bend: float = 1.0) -> tuple[float, float] | None:
     """Mean loss, and its standard error, of guessing each example from its five nearest others, itself left out.
 
     Values are guessed as the neighbours' mean; classes and yes/no answers as their share, with one vote for the share
@@ -27,6 +27,7 @@ def neighbours_loss(kind: str, inputs: Tensor, targets: Tensor) -> tuple[float, 
         kind: as in `Loss.kind`.
         inputs: (n, ...) numbers, or whole numbers that are names (tokens).
         targets: (n,) classes, or (n, ...) values.
+        bend: where huber and smooth_l1 turn from squares to distances.
 
     >>> x = torch.linspace(0, 1, 200).reshape(200, 1)
     >>> neighbours_loss("mse", x, 3 * x)[0] < 0.001
@@ -40,18 +41,19 @@ def neighbours_loss(kind: str, inputs: Tensor, targets: Tensor) -> tuple[float, 
     apart = inputs_apart(inputs)
     np.fill_diagonal(apart, np.inf)
     near = torch.from_numpy(np.argsort(apart, axis=1)[:, :_NEIGHBOURS])
-    losses = _losses(kind, targets, near)
+    losses = _losses(kind, targets, near, bend)
     if losses is None or not bool(losses.isfinite().all()):
         return None
     return float(losses.mean()), float(losses.std()) / math.sqrt(len(losses))
 
 
-def _losses(kind: str, targets: Tensor, near: Tensor) -> Tensor | None:
+def _losses(kind: str, targets: Tensor, near: Tensor, bend: float) -> Tensor | None:
     """One loss an example."""
     count = near.shape[1]
     if kind in _VALUES and targets.is_floating_point():
         values = targets.double().reshape(len(targets), -1)
-        return _VALUES[kind](values[near].mean(1), values, reduction="none").mean(1)
+        known = {"huber": {"delta": bend}, "smooth_l1": {"beta": bend}}.get(kind, {})
+        return _VALUES[kind](values[near].mean(1), values, reduction="none", **known).mean(1)
     if kind in ("cross_entropy", "nll") and not targets.is_floating_point() and targets.dim() == 1:
         overall = (targets[:, None] == targets[None, :]).double().mean(1)
         agree = (targets[near] == targets[:, None]).double().sum(1)

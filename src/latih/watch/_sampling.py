@@ -160,7 +160,8 @@ class Sampling:
             window[layer] = [*before[1 - _WINDOW :], left]
 
     def _grads(self) -> Iterable[Tensor]:
-        return [one.grad for _, one in self.scene.parameters if one.grad is not None]
+        # what is frozen may still hold a gradient of the time before
+        return [one.grad for _, one in self.scene.parameters if one.grad is not None and one.requires_grad]
 
     def _put(self, key: str, tensors: dict[str, Tensor]) -> None:
         for name, norm in zip(tensors, norms(tensors.values()), strict=True):

@@ -22,6 +22,8 @@ _FAR = 10
 """Times the run so far in which the weights, at their pace, do not come as far as they are long."""
 _CUT = 0.9
 """Share of the gradient: clipping is for the exceptions."""
+_SURE = 1.9
+"""Weight where steps do not depend on the gradient's size: nothing but the rate makes them short."""
 _SOON = 3
 """Times the run so far: learning that takes longer is too slow."""
 
@@ -72,7 +74,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
             f"Try lr={rate * 1e-3 / movement.now:.1g}, or let latih.find_lr(model, train) measure it."
             if rate and movement.now > 0
             else "Raise the learning rate, or let latih.find_lr(model, train) measure it.",
-            0.5 if cause else 0.9,
+            0.5 if cause else _SURE if record.optimizer and record.optimizer.adaptive else 0.9,
             {"share of the gradient that clipping removes": clipped} if clipped else {},
         )
     ]

@@ -13,9 +13,6 @@ from .._progress import ENOUGH, Curve
 _CHANCE = 1.0
 _WELL = 0.6
 _ONE = 0.9
-_PATIENCE = 192
-_RESTS = 3.0
-"""Standard errors of a fall that still goes on."""
 _SURE = 5.0
 _TIMES = 2.0
 """Cover and Hart (1967): with many examples the nearest neighbour's error is at most twice the least possible one."""
@@ -26,8 +23,9 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
 
     A plateau alone may be the noise of the data, so another sign has to agree. Either a layer through which everything
     must pass, with fewer units than the answer has dimensions: a linear head on w units spans w dimensions of logits,
-    and c classes ask for c - 1. Or the answer of the five nearest examples, which costs less than half of the network's
-    loss, surely (five standard errors), and would still do so after as long again: no noise stands in the way then.
+    and c classes ask for c - 1 (before the end of a run, a third of them is called too few). Or, at the end,
+    the answer of the five nearest examples, which costs less than half of the network's loss, surely (five standard
+    errors), and would still do so after as long again: no noise stands in the way then.
 
     Values may depend on each other (an autoencoder's do), so for a vector only a single unit is too few, and for a
     single value a single unit from the first layer on (the output is then a function of one fixed projection of the
@@ -58,16 +56,13 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     if record.planned and record.updates >= record.planned and curve.learns and curve.gain < 0.3 and curve.falling > 6:
         evidence["threshold"] = 0.3
         return [_finding("", evidence, "The run ended while the loss was still falling steadily.")]
-    return _behind_neighbours(record, curve, movement)
+    return _behind_neighbours(record, curve)
 
 
-def _behind_neighbours(record: Record, curve: Curve, movement: Movement) -> list[Finding]:
+def _behind_neighbours(record: Record, curve: Curve) -> list[Finding]:
     """Looking at the five nearest examples leaves less than half of the loss that the network leaves."""
     loss = record.loss
-    if loss.neighbours is None or loss.weighted:
-        return []
-    rested = movement.travelled(len(curve)) > _CHANCE and len(curve) >= _PATIENCE and curve.falling < _RESTS
-    if not (record.ended or rested):
+    if loss.neighbours is None or loss.weighted or not record.ended:  # many a plateau is left late
         return []
     told = [one.values.get("loss") for one in record.evaluations if one.part == "valid"]
     level = min([curve.level, *(one for one in told if one is not None)])  # dropout makes the training loss larger
@@ -95,7 +90,8 @@ def _narrow(record: Record) -> tuple[Layer, int, int] | None:
     width = thinnest.fan_in
     single = width == 1 and first[0].fan_out == 1 and first[0].fan_in > 1
     classes = record.loss.kind in ("cross_entropy", "nll")
-    if single or (needed >= 3 and (width < needed if classes else width == 1)):
+    few = width < needed if record.ended else 3 * width <= needed
+    if single or (needed >= 3 and (few if classes else width == 1)):
         return thinnest, width, needed
     return None
 
