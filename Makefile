@@ -8,7 +8,7 @@ PIP := python -m pip install --quiet --disable-pip-version-check -c constraints.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 INSTALL := $(BIN)/$(PIP)
 
-.PHONY: demo test test-all lint bench clinic docs format clean
+.PHONY: demo test test-all soak lint bench clinic docs format clean
 
 demo: $(VENV)/.base  ## train a 20-layer network on real images
 	$(BIN)/latih train
@@ -18,6 +18,10 @@ test: $(VENV)/.test  ## all tests, doctests included
 
 test-all: $(VENV)/.test  ## the slow proofs too
 	$(PYTEST)
+
+soak: $(VENV)/.test  ## 200 trainings killed, resumed and compared bit for bit; damaged files of every kind for 10 minutes
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/soak_kills.py --kills 200
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/soak_fuzz.py --minutes 10
 
 lint: $(VENV)/.lint  ## what CI refuses
 	$(BIN)/ruff check .
@@ -35,6 +39,8 @@ bench: $(PEERS)/.ready  ## side by side with other trainers; writes docs/benchma
 	$(PEERS)/bin/python bench/initialize.py --write
 	$(PEERS)/bin/python bench/transfer.py --epochs 5 --rounds 2 --write
 	$(PEERS)/bin/python bench/watch.py --rounds 15 --steps 1200 --write
+	$(PEERS)/bin/python bench/rollback.py --write
+	$(PEERS)/bin/python bench/checkpointing.py --write
 
 clinic: $(VENV)/.test  ## detection, false alarms and repair on all programs; writes docs/clinic.md, clinic-repair.md
 	$(BIN)/python -m clinic --write

@@ -13,7 +13,7 @@ from latih._notation import FAMILIES, home, names
 SOURCE = Path(latih.__file__).parent
 FLOORS = [
     {"_checks", "_gaussian", "_plot", "_verbs", "_version"},
-    {"_held", "_notation", "tape"},
+    {"_every", "_extended", "_held", "_notation", "tape"},
     {"_reuse"},
     {"_recipe"},
     {"init", "activations", "norm", "clip", "optim", "schedules"},

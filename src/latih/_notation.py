@@ -18,6 +18,8 @@ from latih._checks import InputError, did_you_mean
 
 FAMILIES = ("init", "activations", "norm", "clip", "optim", "schedules", "models", "augment", "phases")
 _HOMES = {"augment": "latih.data.augment", "phases": "latih.transfer.phases"}
+_LONGEST = 2000
+"""Characters of a text that may be notation: parsing takes time and stack, and the text may be a stranger's."""
 _EXAMPLES = {
     "init": "he()",
     "activations": "leaky_relu(0.2)",
@@ -48,6 +50,8 @@ def parse(family: str, text: str) -> list[Call]:
     >>> parse("schedules", "warmup(500) >> power(1000, exponent=0.5)")
     [Call(name='warmup', args=(500,), kwargs={}), Call(name='power', args=(1000,), kwargs={'exponent': 0.5})]
     """
+    if len(text) > _LONGEST:
+        raise _unreadable(family, text)
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -66,7 +70,14 @@ def build(family: str, text: str) -> Any:
     >>> build("schedules", "power(steps=1000)")(1000)
     0.5
     """
-    return functools.reduce(operator.rshift, [_invoke(family, text, call) for call in parse(family, text)])
+    methods = [_invoke(family, text, call) for call in parse(family, text)]
+    try:
+        return functools.reduce(operator.rshift, methods)
+    except TypeError:
+        raise InputError(
+            f"{_shown(text)}: the methods of {family} cannot be joined by >>; write one call such as "
+            f"{_EXAMPLES[family]!r}."
+        ) from None
 
 
 def written(method: Callable[..., Any], **arguments: Any) -> str:
@@ -108,17 +119,20 @@ def _call(family: str, text: str, node: ast.expr) -> Call:
         raise _unreadable(family, text)
     if function.id not in names(family):
         raise InputError(
-            f"{function.id!r} is not a method of {family}{did_you_mean(function.id, names(family), ';')} "
+            f"{_shown(function.id)} is not a method of {family}{did_you_mean(function.id, names(family), ';')} "
             f"the methods are {', '.join(names(family))}."
         )
     if any(keyword.arg is None for keyword in keywords):
         raise _unreadable(family, text)
+    given = [keyword.arg for keyword in keywords]
+    if len(set(given)) != len(given):
+        raise InputError(f"{_shown(text)}: {function.id} is given an argument twice; leave one of them out.")
     try:
         values = tuple(ast.literal_eval(arg) for arg in args)
         named = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in keywords}
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         raise InputError(
-            f"{text!r}: the arguments of {function.id} must be literals such as 0.1, 'selu' or (0.9, 0.99); "
+            f"{_shown(text)}: the arguments of {function.id} must be literals such as 0.1, 'selu' or (0.9, 0.99); "
             f"a name needs quotes, as in {_EXAMPLES[family]!r}."
         ) from None
     return Call(function.id, values, named)
@@ -133,12 +147,15 @@ def _invoke(family: str, text: str, call: Call) -> Any:
         unknown = [name for name in call.kwargs if name not in signature.parameters]
         hint = did_you_mean(unknown[0], signature.parameters, ";") if unknown else ";"
         raise InputError(
-            f"{text!r}: {call.name} {error}{hint} its signature is {call.name}{_readable(signature)}."
+            f"{_shown(text)}: {call.name} {error}{hint} its signature is {call.name}{_readable(signature)}."
         ) from None
     try:
         return method(*call.args, **call.kwargs)
-    except TypeError as error:
-        raise InputError(f"{text!r}: {error}; the signature is {call.name}{_readable(signature)}.") from None
+    except InputError:
+        raise
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        # literals of any type and size arrive here
+        raise InputError(f"{_shown(text)}: {error}; the signature is {call.name}{_readable(signature)}.") from None
 
 
 def _readable(signature: inspect.Signature) -> str:
@@ -147,4 +164,8 @@ def _readable(signature: inspect.Signature) -> str:
 
 
 def _unreadable(family: str, text: str) -> InputError:
-    return InputError(f"{text!r} is not notation for {family}; write a call such as {_EXAMPLES[family]!r}.")
+    return InputError(f"{_shown(text)} is not notation for {family}; write a call such as {_EXAMPLES[family]!r}.")
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 200 else f"{text[:100]}...")

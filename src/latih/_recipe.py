@@ -12,9 +12,13 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import msgspec
 
 from latih._checks import InputError, at_least, did_you_mean, one_of, positive, whole, within
+from latih._every import every
+from latih._extended import read as read_extensions
 from latih._notation import parse
 from latih._reuse import Reuse
 
+LONGEST_SIDE = 4096
+"""Of a picture, in pixels: one of 3 channels then takes 48 MiB."""
 Precision = Literal["float32", "bfloat16", "float16"]
 Kind = TypeVar("Kind", "Recipe", "Source", Reuse)
 
@@ -53,6 +57,8 @@ class Recipe:
     """The validation result that early stopping and the performance schedule go by."""
     patience: int = 10
     """Epochs without improvement before training stops; the best weights are kept. 0: train on, keep the last."""
+    rollback: int = 3
+    """Times that a run which diverges goes back to its last good state and on from there, more slowly. 0: never."""
     accumulate: int = 1
     """Parts in which a batch is worked through to save memory; the update equals the undivided one."""
     precision: Precision = "float32"
@@ -65,13 +71,17 @@ class Recipe:
     """Processes that decode images which do not fit in memory."""
     seed: int = 0
     """Decides initial weights, order, augmentation and dropout."""
+    save_every: str = "epoch"
+    """When to write checkpoints besides after every epoch: "epoch" (no others), "50 steps" or "10 minutes"."""
     keep_checkpoints: int = 2
-    """Newest checkpoints to keep; one is written after every epoch."""
+    """Newest checkpoints to keep, besides that of the best epoch."""
+    extended: str = ""
+    """How the run was made longer; written by --extend: "hold after 5" epochs."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "accumulate", "keep_checkpoints"):
             whole("recipe", name, getattr(self, name), 1)
-        for name in ("patience", "workers", "seed"):
+        for name in ("patience", "rollback", "workers", "seed"):
             whole("recipe", name, getattr(self, name), 0)
         within("recipe", "seed", self.seed, 0, 2**63 - 1)
         if self.lr is not None:
@@ -80,6 +90,8 @@ class Recipe:
             at_least("recipe", "weight_decay", self.weight_decay, 0.0)
         one_of("recipe", "precision", self.precision, ("float32", "bfloat16", "float16"))
         one_of("recipe", "watch", self.watch, ("metric", "loss"))
+        every(self.save_every)
+        read_extensions(self.extended, self.epochs)
         self._check_notation()
 
     def _check_notation(self) -> None:
@@ -133,6 +145,9 @@ class Source:
             )
         if self.size is not None:
             whole("source", "size", self.size, 1)
+            within("source", "size", self.size, 1, LONGEST_SIDE)
+        for name in ("data", "valid"):
+            _refuse_no_path(name, getattr(self, name))
         for family, text in self.methods().items():
             parse(family, text)
         if self.is_factory and (self.activation or self.norm):
@@ -175,8 +190,9 @@ def read_toml(path: Path) -> Settings:
         raw = msgspec.toml.decode(path.read_bytes())
     except OSError as error:
         raise InputError(f"--recipe {path}: {error.strerror or error}; name a TOML file.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"--recipe {path}: not TOML ({error}).") from None
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        # tomllib lets through what int() and the stack say of absurd numbers and depths
+        raise InputError(f"--recipe {path}: not TOML ({error}); mend the file, or leave --recipe out.") from None
     source, reuse = raw.pop("source", {}), raw.pop("reuse", None)
     return Settings(
         _converted(path, raw, Recipe),
@@ -199,8 +215,25 @@ def _converted(path: Path, raw: Any, kind: type[Kind]) -> Kind:
     known = [field.name for field in fields(kind)]
     unknown = [name for name in raw if name not in known] if isinstance(raw, dict) else []
     if unknown:
-        raise InputError(f"--recipe {path}: unknown field {unknown[0]!r}{did_you_mean(unknown[0], known, '.')}")
+        hint = did_you_mean(unknown[0], known, f"; choose from {', '.join(known)}.")
+        raise InputError(f"--recipe {path}: unknown field {unknown[0]!r}{hint}")
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
-        raise InputError(f"--recipe {path}: {error}.") from None
+        raise InputError(f"--recipe {path}: {error}; mend that field, or leave it out.") from None
+
+
+def _refuse_no_path(name: str, text: str | None) -> None:
+    """Refuse a text that the system cannot look up, or that cannot be written into a recipe."""
+    if text == "":
+        raise InputError(f"source({name}=''): an empty name is no path; write . for the current folder.")
+    try:
+        if text is not None:
+            text.encode()
+            Path(text).exists()
+    except UnicodeEncodeError:
+        raise InputError(f"source({name}={text!r}): the name is not UTF-8 text; rename the file.") from None
+    except (OSError, ValueError) as error:
+        shown = repr(str(text) if len(str(text)) <= 100 else f"{str(text)[:100]}...")
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"source({name}={shown}): this cannot be looked up ({reason}); name another path.") from None

@@ -42,6 +42,11 @@ class Reuse:
     length: int | None = None
     """Tokens of a text that are read; default: what holds 99 % of the training texts, at most 256."""
 
+    @property
+    def is_factory(self) -> bool:
+        """True when the pretrained network is the user's own code."""
+        return ":" in self.backbone and not self.backbone.startswith(("timm:", "hf:"))
+
     def __post_init__(self) -> None:
         whole("reuse", "views", self.views, 0)
         whole("reuse", "cache_limit", self.cache_limit, 1)

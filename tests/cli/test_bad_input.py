@@ -88,6 +88,9 @@ CASES = {
     "a folder that is in use": ("good.npz --out photos", "not empty"),
     "nothing to resume": ("good.npz --out fresh --resume", "--recipe fresh/recipe.toml"),
     "resume without a folder": ("good.npz --resume", "--resume needs --out"),
+    "a rhythm of saving": ("good.npz --save-every hourly", "write '50 steps' or '10 minutes'"),
+    "a policy without a run": ("good.npz --extend hold", "only a run that is resumed can be extended"),
+    "an unknown policy": ("good.npz --extend longer", "extend"),
     "a factory that raises": ("good.npz --model mine:net", "the factory raised RuntimeError: no such layer"),
     "a factory that makes no model": ("good.npz --model mine:seven", "must return a torch.nn.Module, not int"),
     "a factory that does not fit": ("good.npz --model mine:wide", "fails on (a|the) batch"),
@@ -179,6 +182,20 @@ def test_a_full_disk_is_one_sentence_and_earlier_checkpoints_stay(folder):
     assert "free some space" in done.stderr
     assert "Traceback" not in done.stderr
     assert list((folder / "run").rglob("*tmp*")) == []
+
+
+def test_a_finished_run_is_made_longer_only_by_a_declared_policy(folder, capfd):
+    assert main(["train", "good.npz", "--epochs", "1", "--out", "run"]) == 0
+    longer = ["train", "--out", "run", "--resume", "--epochs", "2"]
+    capfd.readouterr()
+    assert main(longer) == 2
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert re.search("--extend .*'stretch'.*'hold'.*'restart'", said), said
+    assert main([*longer, "--extend", "restart"]) == 0
+    assert 'extended = "restart after 1"' in (folder / "run/recipe.toml").read_text()
+    assert main(["train", "--out", "run", "--resume"]) == 0
+    assert '"extended": "restart after 1"' in (folder / "run/summary.json").read_text()
 
 
 def test_an_archive_with_a_bomb_inside_is_refused(folder, capfd):

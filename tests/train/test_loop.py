@@ -169,10 +169,9 @@ def test_an_interrupted_run_resumes_to_the_same_weights_bit_for_bit(tmp_path, st
 
 def test_only_the_newest_checkpoints_are_kept(tmp_path):
     train(recipe=Recipe(epochs=5, keep_checkpoints=2), out=tmp_path / "run")
-    assert sorted(path.name for path in (tmp_path / "run/checkpoints").iterdir()) == [
-        "step-000000028",
-        "step-000000035",
-    ]
+    best = os.readlink(tmp_path / "run/checkpoints/best")
+    kept = {path.name for path in (tmp_path / "run/checkpoints").iterdir()}
+    assert kept == {"best", best, "step-000000028", "step-000000035"}
 
 
 def test_a_resumed_finished_run_stays_as_it_was(tmp_path):

@@ -129,3 +129,17 @@ def test_a_mistake_is_one_sentence_before_the_first_step(case, tmp_path):
         train(out=tmp_path / "run", **options)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists() or not list((tmp_path / "run").iterdir())
+
+
+def test_a_dataset_may_give_its_classes_as_plain_numbers():
+    class Signs(torch.utils.data.Dataset):
+        x = torch.linspace(-1, 1, 40).reshape(40, 1)
+
+        def __len__(self):
+            return len(self.x)
+
+        def __getitem__(self, index):
+            return self.x[index], int(self.x[index] > 0)
+
+    run = latih.train(nn.Linear(1, 2), Signs(), recipe=Recipe(epochs=1), progress=False)
+    assert run.summary["updates"] == 2

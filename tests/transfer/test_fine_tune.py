@@ -87,6 +87,15 @@ def test_a_run_interrupted_in_any_phase_ends_as_the_uninterrupted_one(tmp_path, 
     assert rows[0] == rows[1]
 
 
+def test_the_clippings_of_finished_phases_are_remembered(tmp_path):
+    recipe = replace(RECIPE, clip="norm(0.01)")
+    whole = tuned(pretrained(), tmp_path / "whole", recipe=recipe)
+    tuned(pretrained(), tmp_path / "run", recipe=recipe, callbacks=[KillAt(2, 3)])
+    resumed = tuned(pretrained(), tmp_path / "run", recipe=recipe, resume=True)
+    assert sum(whole.history.clipped.values()) > 0
+    assert resumed.history.clipped == whole.history.clipped
+
+
 def test_a_phase_killed_before_its_first_checkpoint_begins_again(tmp_path):
     whole = pretrained()
     tuned(whole, tmp_path / "whole")

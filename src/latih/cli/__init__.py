@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 interrupted or failed, 2 a mistake in what was asked.
 """
 
 import importlib
+import re
 import sys
 from collections.abc import Sequence
 
@@ -43,15 +44,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(words)
     except InputError as error:
-        print(f"latih: {error}", file=sys.stderr)
+        print(f"latih: {_one_line(str(error))}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("latih: stopped.", file=sys.stderr)
-        return 1
     except BrokenPipeError:
         # whoever read our output has seen enough
         sys.stderr.close()
         return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        what = f"{str(error.filename)[:200]}: {error.strerror or error}; name another path, or change its permissions."
+        print(f"latih: {_one_line(what)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("latih: stopped.", file=sys.stderr)
+        return 1
+
+
+def _one_line(sentence: str) -> str:
+    """With control characters written out: names in a stranger's file shall not steer the terminal."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda found: repr(found[0])[1:-1], sentence)
 
 
 def _dispatch(words: list[str]) -> int:

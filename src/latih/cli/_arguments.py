@@ -50,6 +50,18 @@ def fresh_folder(source: Source) -> Path:
     return folder
 
 
+def refuse_unnamed_code(file: Path, flag: str, wanted: str, named: str) -> None:
+    """Refuse code of the user's own (package.module:factory) that `file` wants and no flag `named`.
+
+    A file may be a stranger's: naming code is how it is allowed to run.
+    """
+    if wanted != named:
+        raise InputError(
+            f"{file}: its network is the code {wanted!r}, which is only imported when you name it; "
+            f"pass {flag} {wanted} if you trust it."
+        )
+
+
 def _one_sentence(said: str, command: str) -> str:
     """What tyro says in a box: the first paragraph, and the flag that it thinks was meant."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", said)

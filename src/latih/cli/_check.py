@@ -44,13 +44,14 @@ def run(words: Sequence[str]) -> int:
     from latih.diagnose import findings_json, read_findings
     from latih.train import check_job, describe, prepare, run_folder
 
+    found = asked.run and asked.run / run_folder.FINDINGS
+    while_training = read_findings(found) if found and found.exists() else None  # read first: it may be damaged
     prepared = prepare(source, asked.settings)
     print("\n".join(describe(*prepared[:2])), flush=True)
     findings = check_job(asked.settings, prepared)
     print(findings)
     grave = not findings.healthy
-    if asked.run is not None and (asked.run / run_folder.FINDINGS).exists():
-        while_training = read_findings(asked.run / run_folder.FINDINGS)
+    if while_training is not None:
         print(f"\nwhile {asked.run} trained:\n{while_training}")
         grave |= not while_training.healthy
     if asked.json is not None:

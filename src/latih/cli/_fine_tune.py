@@ -13,7 +13,7 @@ from latih._checks import InputError
 from latih._recipe import Recipe, Source, read_toml
 from latih._reuse import Reuse
 
-from ._arguments import fresh_folder, method, read
+from ._arguments import fresh_folder, method, read, refuse_unnamed_code
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class RecipeFlags(Recipe):
     clip: Annotated[str, method("clip", "What is cut off large gradients")] = Recipe.clip
     augment: Annotated[str, method("augment", "How training images vary, joined by >>")] = Recipe.augment
     init: tyro.conf.Suppress[str] = Recipe.init
+    extended: tyro.conf.Suppress[str] = Recipe.extended
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,9 @@ def run(words: Sequence[str]) -> int:
     told = Told(folder, asked.resume, [Reporter()], lambda line: print(line, flush=True))
     result = run_job(prepared, asked.source, asked.reuse, asked.settings, told)
     if result.interrupted:
-        print(f"stopped after {result.summary['updates']} updates; go on: latih fine-tune --out {folder} --resume")
+        code = f" --backbone {asked.reuse.backbone}" if asked.reuse.is_factory else ""
+        updates = result.summary["updates"]
+        print(f"stopped after {updates} updates; go on: latih fine-tune --out {folder} --resume{code}")
         return 1
     write_report(result)
     print("\n".join(summary_lines(result)))
@@ -114,4 +117,7 @@ def _read(words: Sequence[str]) -> FineTune:
         source=DataFlags(**vars(source)),
         reuse=ReuseFlags(**vars(reuse or Reuse())),
     )
-    return read(FineTune, words, "fine-tune", defaults)
+    final = read(FineTune, words, "fine-tune", defaults)
+    if final.reuse.is_factory:
+        refuse_unnamed_code(file, "--backbone", final.reuse.backbone, asked.reuse.backbone)
+    return final

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from latih._checks import InputError
 from latih._recipe import read_toml
 
-from ._arguments import read
+from ._arguments import read, refuse_unnamed_code
 from ._train import RecipeFlags, SourceFlags
 
 Asked = TypeVar("Asked")
@@ -27,4 +27,7 @@ def over_file(asked: Asked, file: Path | None, words: Sequence[str], command: st
     if reuse is not None:
         raise InputError(f"{file}: it reuses a pretrained network; {instead}.")
     changes: dict[str, Any] = {"settings": RecipeFlags(**vars(settings)), "source": SourceFlags(**vars(source))}
-    return read(type(asked), words, command, replace(asked, **changes))  # pyright: ignore[reportArgumentType, reportCallIssue]
+    final: Any = read(type(asked), words, command, replace(asked, **changes))  # pyright: ignore[reportArgumentType, reportCallIssue]
+    if final.source.is_factory:
+        refuse_unnamed_code(file, "--model", final.source.model, asked.source.model)  # pyright: ignore
+    return final

@@ -13,7 +13,7 @@ import tyro
 from latih._checks import InputError
 from latih._recipe import Recipe, Source, read_toml
 
-from ._arguments import fresh_folder, method, read
+from ._arguments import fresh_folder, method, read, refuse_unnamed_code
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class RecipeFlags(Recipe):
     clip: Annotated[str, method("clip", "What is cut off large gradients")] = Recipe.clip
     init: Annotated[str, method("init", '"auto" fits own models to their activation; or one of')] = Recipe.init
     augment: Annotated[str, method("augment", "How training images vary, joined by >>")] = Recipe.augment
+    extended: tyro.conf.Suppress[str] = Recipe.extended
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Train:
     """Also send each epoch's numbers there; needs the extra latih[log]."""
     resume: bool = False
     """Go on from the newest checkpoint in --out, with the settings that the run began with."""
+    extend: Literal["stretch", "hold", "restart"] | None = None
+    """With --resume and more --epochs: plan the rate anew, keep the last rate, or begin the schedule again."""
 
 
 def run(words: Sequence[str]) -> int:
@@ -86,15 +89,19 @@ def _read(words: Sequence[str]) -> Train:
     if asked.resume and reuse is not None:
         raise InputError(f"--out {asked.out}: it began with a pretrained network; go on with latih fine-tune --resume.")
     defaults = replace(asked, settings=RecipeFlags(**vars(settings)), source=SourceFlags(**vars(source)))
-    return read(Train, words, "train", defaults)
+    final = read(Train, words, "train", defaults)
+    if final.source.is_factory:
+        refuse_unnamed_code(file, "--model", final.source.model, asked.source.model)
+    return final
 
 
 def _train(source: Source, asked: Train, folder: Path) -> int:
     from latih.report import summary_lines, write_report
-    from latih.train import Log, Options, Reporter, Watcher, check_job, describe, prepare, run_job
+    from latih.train import Log, Options, Reporter, Watcher, check_job, describe, planned, prepare, run_job
     from latih.train.run_folder import refuse_unusable
 
     refuse_unusable(folder, resume=asked.resume)
+    planned(asked.settings, folder, resume=asked.resume, extend=asked.extend)
     prepared = prepare(source, asked.settings)
     for line in describe(*prepared[:2]):
         print(line)
@@ -106,7 +113,7 @@ def _train(source: Source, asked: Train, folder: Path) -> int:
         watching = [Watcher(folder, print, before)]
     sys.stdout.flush()
     logs = [] if asked.log == "none" else [Log(asked.log, folder)]
-    options = Options(folder=folder, resume=asked.resume, callbacks=[Reporter(), *watching, *logs])
+    options = Options(folder=folder, resume=asked.resume, extend=asked.extend, callbacks=[Reporter(), *watching, *logs])
     if asked.heal:
         from latih.heal import train_job
 
@@ -114,7 +121,8 @@ def _train(source: Source, asked: Train, folder: Path) -> int:
     else:
         run = run_job(source, asked.settings, options, prepared)
     if run.interrupted:
-        print(f"stopped after {run.summary['updates']} updates; go on with: latih train --out {folder} --resume")
+        code = f" --model {source.model}" if source.is_factory else ""
+        print(f"stopped after {run.summary['updates']} updates; go on with: latih train --out {folder} --resume{code}")
         return 1
     write_report(run)
     print("\n".join(summary_lines(run)))

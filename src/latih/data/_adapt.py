@@ -162,4 +162,5 @@ def _tensor(values: Any, name: str) -> Tensor:
         raise InputError(f"{name}: an array of {array.dtype} cannot be trained on; encode it as numbers.")
     if array.dtype == np.uint16 or not array.dtype.isnative:
         array = array.astype(np.int32 if array.dtype.kind == "u" else array.dtype.newbyteorder("="))
-    return torch.from_numpy(np.ascontiguousarray(array))
+    # not ascontiguousarray, which makes a row of a single number
+    return torch.from_numpy(np.require(array, requirements="C"))

@@ -65,11 +65,12 @@ def read_findings(source: str | Path | bytes) -> Findings:
     where = "findings" if isinstance(source, bytes) else str(source)
     try:
         content = source if isinstance(source, bytes) else Path(source).read_bytes()
-        plain = msgspec.json.decode(content)
-        found = [Finding(**{**one, "cures": tuple(one["cures"])}) for one in plain["found"]]
-        return Findings(found, list(plain["passed"]), dict(plain["skipped"]))
-    except (OSError, KeyError, TypeError, ValueError, msgspec.DecodeError) as error:
-        raise InputError(f"{where}: not a file of findings ({error}).") from None
+        plain = msgspec.convert(msgspec.json.decode(content), dict[str, Any])
+        found = msgspec.convert(plain["found"], list[Finding])
+        passed, skipped = msgspec.convert((plain["passed"], plain["skipped"]), tuple[list[str], dict[str, str]])
+        return Findings(found, passed, skipped)
+    except (OSError, KeyError, TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        raise InputError(f"{where}: not a file of findings ({error}); delete it, or train again.") from None
 
 
 def number(value: Any) -> str:

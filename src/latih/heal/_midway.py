@@ -1,51 +1,66 @@
-"""A run that is lost on the way: back to the last epoch that was finite, healed there, and on."""
+"""A run that is lost on the way: back to its last good state, healed there, and on."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from latih._checks import InputError
-from latih.train import Callback, Options, Parts, Recipe, Run, StopTraining, Trainer, fit
+from latih.train import DIVERGED as DIVERGED
+from latih.train import TREATED, Callback, LastGood, Options, Parts, Recipe, Run, Trainer, fit, seeded
 
+from ._healing import Healing
 from ._optimizer import OptimizerPlan
 from ._verb import heal
 
-DIVERGED = "diverged"
-TRIES = 3
-"""Times that a run goes back before it is given up."""
-_SLOWER = 0.1
-"""Factor on the learning rate where healing finds nothing: the state that was lost was lost to its steps."""
+TRIES = Recipe.rollback
+"""Times that a run goes back before it is given up, unless the recipe says otherwise."""
 
 
-class LastGood(Callback):
-    """Keep the weights of the last epoch that was finite in memory, and stop a run that is lost."""
+class Healer:
+    """Asked by a run that has gone back: the rest of it as healing makes it, where that finds something."""
 
-    def __init__(self) -> None:
-        self.epoch = 0
-        self.state: dict[str, Tensor] = {}
-        self.optimizer: torch.optim.Optimizer | None = None
+    def __init__(self, parts: Parts, recipe: Recipe) -> None:
+        self.parts, self.recipe = parts, recipe
+        self.healing: Healing | None = None
+        self.epochs = 0
+        """Complete epochs that are kept."""
+        self.tries = recipe.rollback
+        """That are left."""
+
+    def __call__(self, trainer: Trainer, good: LastGood) -> str | None:
+        """What healing changes, in words; None where it finds nothing, or too little is left to try anything in."""
+        parts, used = self.parts, len(trainer.history.rollbacks) + 1
+        left = replace(self.recipe, epochs=self.recipe.epochs - good.epochs, seed=self.recipe.seed + used, extended="")
+        optimizer = OptimizerPlan.of(trainer.step.optimizer, parts.model)(parts.model)
+        trainer.step.mode(training=False)
+        try:
+            with seeded(left.seed):
+                healing = heal(
+                    parts.model, parts.train, parts.valid, loss=parts.loss, recipe=left, optimizer=optimizer,
+                    seed=left.seed,
+                )  # fmt: skip
+        except InputError:
+            return None
+        finally:
+            trainer.step.mode(training=True)
+        if healing.verdict != "healed":
+            return None
+        self.healing, self.epochs, self.tries = healing, good.epochs, self.recipe.rollback - used
+        self.parts = replace(parts, model=healing.model, loss=healing.loss)
+        return f"changed: {'; '.join(edit.text for edit in healing.edits)}"
+
+
+class _Says(Callback):
+    """Lets the run say what it says where nobody else reports."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.say = say
 
     def on_fit_start(self, trainer: Trainer) -> None:
-        """The first weights are good until they are shown not to be."""
-        self.optimizer = trainer.step.optimizer
-        self._keep(trainer)
-
-    def on_epoch_end(self, trainer: Trainer) -> None:
-        """One look an epoch: nothing waits for the device in between."""
-        finite = all(bool(one.isfinite().all()) for one in trainer.step.model.parameters())
-        if not finite or not math.isfinite(trainer.history.rows[-1]["train_loss"]):
-            raise StopTraining(DIVERGED)
-        self._keep(trainer)
-
-    def _keep(self, trainer: Trainer) -> None:
-        self.epoch = trainer.epoch
-        self.state = {name: one.detach().clone() for name, one in trainer.step.model.state_dict().items()}
+        trainer.say = self.say
 
 
 def watched_fit(
@@ -55,59 +70,33 @@ def watched_fit(
     say: Callable[[str], None],
     begin: Callable[[Options], Run] | None = None,
 ) -> Run:
-    """`fit`; a run that is lost goes back, is healed there and goes on, at most three times.
+    """`fit`; a run that is lost goes back and is healed there, or goes on more slowly where healing finds nothing.
 
     `begin` makes the first attempt where more than `fit` is to be done. Later attempts write no checkpoints: the
     weights that they end with are `run.model`'s.
     """
-    good = LastGood()
-    watching = replace(options, callbacks=[*options.callbacks, good])
-    run = begin(watching) if begin is not None else fit(parts, recipe, watching)
-    for attempt in range(1, TRIES + 1):
-        if run.history.stopped != DIVERGED:
-            return run
-        parts.model.load_state_dict(good.state)
-        kept = [row for row in run.history.rows if row["epoch"] <= good.epoch]
-        left = replace(recipe, epochs=recipe.epochs - good.epoch, seed=recipe.seed + attempt)
-        parts, left, optimizer, healing = _healed(parts, left, good.optimizer)
-        what = "; ".join(edit.text for edit in healing.edits) if healing else f"learning rate x {_SLOWER:g}"
-        say(f"not finite after epoch {good.epoch}: went back there ({attempt} of {TRIES}), changed: {what}")
-        folder, earlier = run.folder, run
-        good = LastGood()
-        run = fit(parts, left, Options(optimizer=optimizer, callbacks=[*options.callbacks, good]))
-        run.folder, run.healing = folder, healing or earlier.healing
-        _joined(run, kept)
-        good.epoch += int(kept[-1]["epoch"]) if kept else 0
+    callbacks, healer = [_Says(say), *options.callbacks], Healer(parts, recipe)
+    asking = replace(options, callbacks=callbacks, treat=healer)
+    run = begin(asking) if begin is not None else fit(parts, recipe, asking)
+    while run.history.stopped == TREATED and healer.healing is not None:
+        earlier, done, healing = run, healer, healer.healing
+        optimizer: torch.optim.Optimizer = healing.optimizer(done.parts.model)
+        # the last attempt has one try, and nobody to ask
+        left = replace(healing.recipe, rollback=max(done.tries, 1))
+        healer = Healer(done.parts, left)
+        again = Options(optimizer=optimizer, callbacks=callbacks, treat=healer if done.tries > 0 else None)
+        run = fit(done.parts, left, again)
+        run.folder, run.healing = earlier.folder, healing
+        _joined(run, earlier, done.epochs)
     return run
 
 
-def _healed(
-    parts: Parts, recipe: Recipe, optimizer: torch.optim.Optimizer | None
-) -> tuple[Parts, Recipe, torch.optim.Optimizer, Any]:
-    """The rest of the run as healing makes it; at a tenth of the rate where that finds nothing."""
-    assert optimizer is not None
-    plan = OptimizerPlan.of(optimizer, parts.model)
-    try:
-        healing = heal(
-            parts.model,
-            parts.train,
-            parts.valid,
-            loss=parts.loss,
-            recipe=recipe,
-            optimizer=plan(parts.model),
-            seed=recipe.seed,
-        )
-    except InputError:  # what is left is too short to try anything in
-        healing = None
-    if healing is None or healing.verdict != "healed":
-        return parts, recipe, plan.with_lr(plan.lr * _SLOWER)(parts.model), None
-    model: nn.Module = healing.model
-    return replace(parts, model=model, loss=healing.loss), healing.recipe, healing.optimizer(model), healing
-
-
-def _joined(run: Run, kept: list[dict[str, float]]) -> None:
-    """The rows of the epochs that were kept before those of the new attempt."""
-    if kept:
-        epochs, updates = kept[-1]["epoch"], kept[-1]["step"]
-        later = [row | {"epoch": row["epoch"] + epochs, "step": row["step"] + updates} for row in run.history.rows]
-        run.history.rows[:] = [*kept, *later]
+def _joined(run: Run, earlier: Run, epochs: int) -> None:
+    """The epochs that were kept, and all that went wrong so far, before what the new attempt did."""
+    kept = [row for row in earlier.history.rows if row["epoch"] <= epochs]
+    updates = kept[-1]["step"] if kept else 0
+    for rows, before in ((run.history.rows, kept), (run.history.rollbacks, earlier.history.rollbacks)):
+        later = [row | {"epoch": row["epoch"] + epochs, "step": row["step"] + updates} for row in rows]
+        rows[:] = [*before, *later]
+    if run.history.rollbacks:
+        run.summary["rollbacks"] = run.history.rollbacks

@@ -19,7 +19,7 @@ def call_factory(name: str, shape: tuple[int, ...], outputs: int) -> nn.Module:
     """
     module_name, _, attribute = name.partition(":")
     if not module_name or not attribute:
-        raise InputError(f"--model {name!r}: a factory is written package.module:function.")
+        raise InputError(f"--model {name!r}: a factory is written package.module:function; name both.")
     factory = _imported(name, module_name, attribute)
     accepted = _accepted(factory, {"shape": shape, "outputs": outputs})
     try:
@@ -42,7 +42,8 @@ def _imported(name: str, module_name: str, attribute: str):
         module = importlib.import_module(module_name)
     except Exception as error:
         raise InputError(
-            f"--model {name!r}: importing {module_name} raised {type(error).__name__}: {error}."
+            f"--model {name!r}: importing {module_name} raised {type(error).__name__}: {error}; "
+            "mend the module or its name."
         ) from error
     factory = getattr(module, attribute, None)
     if not callable(factory):

@@ -35,8 +35,10 @@ def page(run: Run) -> str:
         "<meta name='viewport' content='width=device-width'>",
         f"<h1>{title}</h1>",
         _table([_kept(run)]),
-        *(f"<h2>{name}</h2>{chart}" for name, chart in _charts(run)),
+        *(f"<h2>{escape(name)}</h2>{chart}" for name, chart in _charts(run)),
         *_findings(run),
+        *([f"<h2>Went back</h2>{_table(run.history.rollbacks)}"] if run.history.rollbacks else []),
+        *([f"<p>Diverged: {escape(run.history.diverged)}.</p>"] if run.history.diverged else []),
         f"<h2>Epochs</h2>{_table(run.history.rows)}",
         f"<h2>Recipe</h2><pre>{escape(_recipe(run))}</pre></html>",
     ]

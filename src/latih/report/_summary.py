@@ -16,6 +16,9 @@ def summary_lines(run: Run) -> list[str]:
         lines.append(f"{_words(name):<16} {sparkline(curve, 40)}  {number(curve[0])} -> {number(curve[-1])}")
     if summary["stopped"]:
         lines.append(f"stopped early: {summary['stopped']}")
+    if back := summary.get("rollbacks"):
+        times = f"{len(back)} time{'s' * (len(back) > 1)}"
+        lines.append(f"went back {times}: {'; '.join(dict.fromkeys(one['changed'] for one in back))}")
     if kept is not None:
         numbers = [f"{_words(key)} {number(kept[key])}" for key in kept if key.startswith("valid_")]
         lines.append(f"kept epoch {kept['epoch']:.0f}: {', '.join(numbers) or 'no validation'}")

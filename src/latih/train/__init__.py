@@ -15,6 +15,7 @@ from ._card import Card, Pipeline, load_model
 from ._card import fitted_outputs as fitted_outputs
 from ._card import fitted_stages as fitted_stages
 from ._card import network_of as network_of
+from ._card import read_card as read_card
 from ._card import save_card as save_card
 from ._card import save_weights as save_weights
 from ._device import pick_device as pick_device
@@ -29,11 +30,16 @@ from ._job import Prepared as Prepared
 from ._job import check_job as check_job
 from ._job import describe, prepare, run_job
 from ._job import loss_of as loss_of
+from ._last_good import LastGood as LastGood
 from ._log import Log
 from ._losses import Scaled as Scaled
 from ._losses import loss_function as loss_function
+from ._plan import planned as planned
 from ._predict import Predictions, predict
 from ._progress import Reporter
+from ._rollback import DIVERGED as DIVERGED
+from ._rollback import TREATED as TREATED
+from ._rollback import Rollback
 from ._seed import seeded as seeded
 from ._step import LossFunction as LossFunction
 from ._step import Step
@@ -51,6 +57,7 @@ __all__ = [
     "Predictions",
     "Recipe",
     "Reporter",
+    "Rollback",
     "Run",
     "Source",
     "Step",

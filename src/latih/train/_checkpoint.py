@@ -1,127 +1,168 @@
-"""Checkpoints: where a run stood, written atomically after each epoch and when it is interrupted."""
+"""Checkpoints: where a run stood, copied between two steps and written whole or not at all by another thread."""
 
 from __future__ import annotations
 
 import io
+import math
 import shutil
-from collections import Counter
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from safetensors.torch import load, save
+from torch import Tensor
 
 from latih._checks import InputError
-from latih.clip import Clipped
+from latih._every import every
 
 from . import run_folder
+from ._buffers import Buffers
 from ._callbacks import Callback
-from ._early import EarlyStopping
+from ._intact import found, newest_intact, place, remember_best, remove_leftovers
+from ._manifest import MANIFEST, STATE, manifest
+from ._state import put_back, state_of
+from ._writer import Writer
 
 if TYPE_CHECKING:
     from ._trainer import Trainer
 
-_STATE = "state.pt"
+
+class _Snapshot(NamedTuple):
+    """A trainer's copy; valid until the next one is made."""
+
+    step: int
+    epoch: int
+    weights: dict[str, Tensor]
+    state: dict[str, Any]
 
 
 class Checkpoints(Callback):
-    """Write `folder/checkpoints/step-N` after each epoch, keep the newest few, and continue history.jsonl."""
+    """Write `folder/checkpoints/step-N` after each epoch and as `save_every` says; keep the newest few and the best.
 
-    def __init__(self, folder: Path, keep: int, early: EarlyStopping | None) -> None:
-        self.folder, self.keep, self.early = folder, keep, early
+    The training thread only copies; at most one checkpoint is being written. One that is due by steps or time while
+    the last is still being written is left out; those of an epoch and of an interruption wait. Put it behind every
+    callback whose state it is to save.
+    """
+
+    def __init__(
+        self, folder: Path, keep: int, save_every: str = "epoch", say: Callable[[str], object] | None = None
+    ) -> None:
+        self.folder, self.keep, self.say = folder, keep, say or _to_stderr
+        self.every = every(save_every)
+        self._buffers, self._writer = Buffers(), Writer()
+        self._saved_at = time.monotonic()
+
+    def on_fit_start(self, trainer: Trainer) -> None:
+        """Time counts from here."""
+        self._saved_at = time.monotonic()
+
+    def on_step_end(self, trainer: Trainer) -> None:
+        """Save if it is due, and nothing is being written."""
+        if self._due(trainer) and not self._writer.busy:
+            self._begin(trainer)
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """Save the epoch; an epoch that ends the run by early stopping has been saved by then."""
-        self.save(trainer)
-        run_folder.write(self.folder / run_folder.HISTORY, trainer.history.lines())
+        self._begin(trainer, history=trainer.history.lines())
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        """Wait for what is still being written; raises `InputError` if that failed."""
+        self._writer.wait()
 
     def save(self, trainer: Trainer) -> Path:
-        """Write one checkpoint whole or not at all, then drop the oldest ones."""
-        target = self.folder / run_folder.CHECKPOINTS / f"step-{trainer.step.count:09d}"
-        if target.exists():
-            return target
-        temporary = target.with_name(f".{target.name}.tmp")
-        with run_folder.writing(target):
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir(parents=True)
+        """Write one checkpoint now, and return when it is safe."""
+        self._begin(trainer)
+        self._writer.wait()
+        return self._place(trainer)
+
+    def restore(self, trainer: Trainer) -> None:
+        """Put the trainer back to where the newest intact checkpoint left it; without any it begins at the beginning.
+
+        Raises `InputError` where none is intact, and where it does not fit the trainer.
+        """
+        remove_leftovers(self.folder)
+        contents = newest_intact(self.folder, self.say)
+        if contents is None:
+            self.say(f"{self.folder}: stopped before its first checkpoint; beginning again")
+            return
         try:
-            weights = {key: value.contiguous() for key, value in trainer.step.model.state_dict().items()}
-            run_folder.write(temporary / run_folder.WEIGHTS, save(weights))
-            run_folder.write(temporary / _STATE, _packed(_state(trainer, self.early)))
+            trainer.step.model.load_state_dict(load(contents[run_folder.WEIGHTS]))
+            left = put_back(trainer, torch.load(io.BytesIO(contents[STATE]), weights_only=True, map_location="cpu"))
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(
+                f"{self.folder}: its checkpoint does not fit this run ({type(error).__name__}: "
+                f"{str(error).splitlines()[0].rstrip('.:')}); resume with the model that the run began with."
+            ) from error
+        if left:
+            self.say(f"{self.folder}: the saved state of {', '.join(left)} is not used, this run has no such callback")
+
+    def _place(self, trainer: Trainer) -> Path:
+        return place(self.folder, trainer.step.count)
+
+    def _due(self, trainer: Trainer) -> bool:
+        if self.every.steps is not None and trainer.step.count % self.every.steps == 0:
+            # the end of an epoch saves right away, with its validation
+            return trainer.batch * trainer.batch_size < len(trainer.train)
+        return self.every.seconds is not None and time.monotonic() - self._saved_at >= self.every.seconds
+
+    def _begin(self, trainer: Trainer, history: bytes | None = None) -> None:
+        """Copy the trainer, and leave the rest to the writer; raises `InputError` if its last work failed."""
+        trainer.notify("on_use")
+        self._writer.wait()
+        self._saved_at = time.monotonic()
+        target, best = self._place(trainer), self._best(trainer)
+        # one that a resumed run finds there is of the same moment
+        snapshot = None if target.exists() else self._copy(trainer)
+
+        def work() -> None:
+            if snapshot is not None:
+                self._write(target, snapshot)
+            kept = remember_best(self.folder, best)
+            for old in found(self.folder)[: -self.keep]:
+                if old != kept:
+                    shutil.rmtree(old, ignore_errors=True)
+            if history is not None:
+                run_folder.write(self.folder / run_folder.HISTORY, history)
+
+        self._writer.start(work)
+
+    def _copy(self, trainer: Trainer) -> _Snapshot:
+        copied = self._buffers.copy({"weights": trainer.step.model.state_dict(), "state": state_of(trainer)})
+        return _Snapshot(trainer.step.count, trainer.epoch, copied["weights"], copied["state"])
+
+    def _write(self, target: Path, snapshot: _Snapshot) -> None:
+        """Every file made to last, then the folder renamed, then that: at no moment is there half a checkpoint."""
+        self._buffers.arrived()
+        weights = {key: value.contiguous() for key, value in snapshot.weights.items()}
+        contents = {run_folder.WEIGHTS: save(weights), STATE: _packed(snapshot.state)}
+        temporary = target.with_name(f".{target.name}.tmp")
+        try:
             with run_folder.writing(target):
+                shutil.rmtree(temporary, ignore_errors=True)
+                temporary.mkdir(parents=True)
+                contents[MANIFEST] = manifest(contents, snapshot.step, snapshot.epoch)
+                for name, content in contents.items():
+                    run_folder.write_through(temporary / name, content)
+                run_folder.sync(temporary)
                 temporary.rename(target)
+                run_folder.sync(target.parent)
         except InputError:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
-        for old in found(self.folder)[: -self.keep]:
-            shutil.rmtree(old, ignore_errors=True)
-        return target
 
-    def restore(self, trainer: Trainer) -> None:
-        """Put the trainer back to where the newest checkpoint left it."""
-        checkpoints = found(self.folder)
-        if not checkpoints:
-            raise InputError(f"{self.folder}: no checkpoint to resume from; start the run without --resume.")
-        newest = checkpoints[-1]
-        try:
-            trainer.step.model.load_state_dict(load((newest / run_folder.WEIGHTS).read_bytes()))
-            state = torch.load(newest / _STATE, weights_only=True, map_location="cpu")
-        except Exception as error:
-            raise InputError(
-                f"{newest}: cannot be read ({type(error).__name__}: {str(error).splitlines()[0]}); delete it to resume "
-                f"from the one before, and resume with the model and data that the run began with."
-            ) from error
-        _put_back(trainer, state, self.early)
+    def _best(self, trainer: Trainer) -> Path | None:
+        ranked = [(trainer.rank(row), row) for row in trainer.history.rows]
+        finite = [(rank, row) for rank, row in ranked if math.isfinite(rank[0])]
+        return place(self.folder, int(min(finite, key=lambda one: one[0])[1]["step"])) if finite else None
 
 
-def found(folder: Path) -> list[Path]:
-    """The complete checkpoints of a run folder, oldest first."""
-    return sorted((folder / run_folder.CHECKPOINTS).glob("step-*"))
-
-
-def _state(trainer: Trainer, early: EarlyStopping | None) -> dict[str, Any]:
-    step, history = trainer.step, trainer.history
-    return {
-        "epoch": trainer.epoch,
-        "batch": trainer.batch,
-        "count": step.count,
-        "scores": step.scores,
-        "optimizer": step.optimizer.state_dict(),
-        "clip": step.clip.state(),
-        "scaler": None if step.scaler is None else step.scaler.state_dict(),
-        "losses": torch.stack(trainer.losses).cpu() if trainer.losses else torch.zeros(0),
-        "cuts": [torch.stack(part).cpu() for part in zip(*trainer.cuts, strict=True)],
-        "history": {
-            "rows": history.rows,
-            "losses": torch.tensor(history.losses, dtype=torch.float64),
-            "clipped": dict(history.clipped),
-        },
-        "meter": {} if trainer.meter is None else trainer.meter.state(),
-        "early": None if early is None else early.state(),
-        "rng": torch.get_rng_state(),
-        "cuda_rng": torch.cuda.get_rng_state_all() if trainer.device.type == "cuda" else [],
-    }
-
-
-def _put_back(trainer: Trainer, state: dict[str, Any], early: EarlyStopping | None) -> None:
-    step, history = trainer.step, trainer.history
-    trainer.epoch, trainer.batch = state["epoch"], state["batch"]
-    step.count, step.scores = state["count"], tuple(map(tuple, state["scores"]))
-    step.optimizer.load_state_dict(state["optimizer"])
-    step.clip.load(state["clip"])
-    if step.scaler is not None and state["scaler"] is not None:
-        step.scaler.load_state_dict(state["scaler"])
-    trainer.losses = list(state["losses"].to(trainer.device))
-    trainer.cuts = [Clipped(*cut) for cut in zip(*(part.to(trainer.device) for part in state["cuts"]), strict=True)]
-    history.rows, history.losses = state["history"]["rows"], state["history"]["losses"].tolist()
-    if trainer.meter is not None:
-        trainer.meter.load(state["meter"])
-    history.clipped = Counter(state["history"]["clipped"])
-    if early is not None and state["early"] is not None:
-        early.load(state["early"])
-    torch.set_rng_state(state["rng"])
-    if state["cuda_rng"]:
-        torch.cuda.set_rng_state_all(state["cuda_rng"])
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(f"latih: {line}\n")
 
 
 def _packed(state: dict[str, Any]) -> bytes:

@@ -27,6 +27,10 @@ class EarlyStopping(Callback):
         self.best_epoch = 0
         self.weights: dict[str, Tensor] = {}
 
+    def on_fit_start(self, trainer: Trainer) -> None:
+        """A run that was stopped here before, and is resumed, has ended."""
+        self._stop_if_over(trainer)
+
     @torch.no_grad()
     def on_epoch_end(self, trainer: Trainer) -> None:
         """Keep a copy of the weights when they are the best so far; stop when nothing improves."""
@@ -34,13 +38,17 @@ class EarlyStopping(Callback):
         if math.isfinite(rank[0]) and (self.best is None or rank < self.best):
             self.best, self.best_epoch = rank, trainer.epoch
             self.weights = {key: tensor.clone() for key, tensor in trainer.step.model.state_dict().items()}
-        elif trainer.epoch - self.best_epoch >= self.patience:
-            raise StopTraining(f"no better {trainer.watched[0]} in {self.patience} epochs")
+        else:
+            self._stop_if_over(trainer)
 
     def on_fit_end(self, trainer: Trainer) -> None:
         """Give the best weights back, except to a run that will go on later."""
         if self.weights and not trainer.interrupted:
             trainer.step.model.load_state_dict(self.weights)
+
+    def _stop_if_over(self, trainer: Trainer) -> None:
+        if trainer.epoch - self.best_epoch >= self.patience:
+            raise StopTraining(f"no better {trainer.watched[0]} in {self.patience} epochs")
 
     def state(self) -> dict[str, object]:
         """What a checkpoint needs to go on."""

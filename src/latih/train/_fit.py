@@ -27,7 +27,10 @@ from ._early import EarlyStopping
 from ._history import History
 from ._interrupt import Interrupt
 from ._metrics import Meter
+from ._plan import over_run, planned, write_plan
 from ._probe import probe
+from ._remedy import Treat
+from ._rollback import Rollback
 from ._seed import seeded
 from ._step import LossFunction, Step
 from ._trainer import Trainer
@@ -81,12 +84,17 @@ class Options:
     optimizer: str | OptimizerSpec | torch.optim.Optimizer | None = None
     folder: Path | None = None
     resume: bool = False
+    extend: str | None = None
+    """What the learning rate does where a resumed run is longer than planned: "stretch", "hold" or "restart"."""
     callbacks: Sequence[Callback] = ()
+    treat: Treat | None = None
+    """Asked for a treatment of a run that diverges, before its learning rate is cut."""
 
 
 def fit(parts: Parts, recipe: Recipe, options: Options) -> Run:
     """Train, evaluate on the test part if there is one, and leave the caller's random state as it was."""
     started = time.perf_counter()
+    recipe = planned(recipe, options.folder, resume=options.resume, extend=options.extend)
     with seeded(recipe.seed):
         trainer = make_trainer(parts, recipe, options)
         trainer.fit()
@@ -113,20 +121,25 @@ def make_trainer(parts: Parts, recipe: Recipe, options: Options) -> Trainer:
         )
     outputs, measurable = probe(parts.model.to(device), train, valid, parts.loss, min(size, 32), device)
     meter = Meter(recipe.metric, peek_targets(train), outputs, device) if measurable else None
-    step = _step(parts, recipe, options, updates=recipe.epochs * -(-len(train) // size))
+    step = _step(parts, recipe, options, updates=-(-len(train) // size))
     early = EarlyStopping(recipe.patience) if recipe.patience and valid is not None else None
     checkpoints = None
     if options.folder is not None:
         # only now, when everything fits, is anything written
         run_folder.claim(options.folder, resume=options.resume)
-        checkpoints = Checkpoints(options.folder, recipe.keep_checkpoints, early)
+        checkpoints = Checkpoints(options.folder, recipe.keep_checkpoints, recipe.save_every)
         if not options.resume:
             run_folder.write(options.folder / run_folder.RECIPE, write_toml(recipe, parts.source))
-    own = [one for one in (early, checkpoints, Interrupt(checkpoints)) if one is not None]
+    # checkpoints come last: what the others remember of the moment is saved with it
+    rollback = Rollback(recipe.rollback, options.treat) if recipe.rollback else None
+    ordered = (rollback, early, *options.callbacks, Interrupt(checkpoints), checkpoints)
     augment = build("augment", recipe.augment)
-    trainer = Trainer(step, train, valid, meter, recipe, augment, device, size, [*own, *options.callbacks])
+    callbacks = [one for one in ordered if one is not None]
+    trainer = Trainer(step, train, valid, meter, recipe, augment, device, size, callbacks)
     if checkpoints is not None and options.resume:
         checkpoints.restore(trainer)
+        if options.extend is not None:
+            write_plan(recipe, checkpoints.folder)
     return trainer
 
 
@@ -144,7 +157,7 @@ def _step(parts: Parts, recipe: Recipe, options: Options, updates: int) -> Step:
         parts.model,
         parts.loss,
         chosen,
-        schedule=build("schedules", recipe.schedule).over(updates),
+        schedule=over_run(build("schedules", recipe.schedule), recipe, updates),
         clip=build("clip", recipe.clip),
         accumulate=recipe.accumulate,
         precision=recipe.precision,
@@ -163,6 +176,10 @@ def summarize(history: History, kept: dict[str, Any] | None, updates: int) -> di
     """The numbers that every run has."""
     summary: dict[str, Any] = {"epochs": len(history.rows), "updates": updates, "stopped": history.stopped}
     summary["kept"] = kept
+    if history.rollbacks:
+        summary["rollbacks"] = history.rollbacks
+    if history.diverged is not None:
+        summary["diverged"] = history.diverged
     if history.clipped:
         summary["clipped"] = dict(history.clipped.most_common(5))
     return summary
@@ -177,6 +194,8 @@ def _kept(trainer: Trainer) -> dict[str, float] | None:
 
 def _summary(trainer: Trainer, kept: dict[str, float] | None, test: Examples | None) -> dict[str, Any]:
     summary = summarize(trainer.history, kept, trainer.step.count) | {"watched": trainer.watched[0]}
+    if trainer.recipe.extended:
+        summary["extended"] = trainer.recipe.extended
     if test is not None and not trainer.interrupted:
         summary["test"] = trainer.evaluate(on_device(test, trainer.device), "test")
     return summary

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -18,6 +19,11 @@ class History:
     clipped: Counter[str] = field(default_factory=Counter)
     """How often the gradient of each parameter lost the most to the clip."""
     stopped: str | None = None
+    diverged: str | None = None
+    """Of a run that stopped because it diverged: when and why, and where the first value not finite came from."""
+    rollbacks: list[dict[str, Any]] = field(default_factory=list)
+    """Each time that the run went back: its epoch and step (from 1), why, the update that it went back to, what was
+    changed, and the factor on the learning rate."""
 
     def column(self, name: str) -> list[float]:
         """One value an epoch."""

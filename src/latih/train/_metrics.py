@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -53,24 +54,41 @@ class Meter:
         if self._held > 100_000:
             self._flush()
 
+    def forget(self, batches: int) -> None:
+        """Leave out the last batches; everything, where they are counted already."""
+        if batches >= len(self._outputs):
+            self.reset()
+            return
+        del self._outputs[-batches:], self._targets[-batches:]
+        self._held = sum(one.numel() for one in self._outputs)
+
     def compute(self) -> float:
         """The metric over everything since the last reset, NaN for nothing; waits for the device."""
         self._flush()
         few = isinstance(self.metric, R2Score) and int(self.metric.total) < 2  # of one value no variance is known
         return float("nan") if few or not self.metric.update_called else float(self.metric.compute())
 
-    def state(self) -> dict[str, Tensor]:
-        """What a checkpoint in the middle of an epoch needs to go on."""
-        self._flush()
-        return dict(self.metric.metric_state) if self.metric.update_called else {}  # pyright: ignore
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint in the middle of an epoch needs to go on.
 
-    def load(self, state: dict[str, Tensor]) -> None:
+        What is collected stays collected: an update of its own would round sums in another way.
+        """
+        metric = dict(self.metric.metric_state) if self.metric.update_called else {}  # pyright: ignore
+        held = {"outputs": torch.cat(self._outputs), "targets": torch.cat(self._targets)} if self._outputs else {}
+        return {"metric": metric, "held": held, "sizes": [len(one) for one in self._outputs]}
+
+    def load(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
         self.reset()
-        if state:
-            for name, value in state.items():
-                setattr(self.metric, name, value.to(self.metric.device))
+        device = self.metric.device
+        if state.get("metric"):
+            for name, value in state["metric"].items():
+                setattr(self.metric, name, value.to(device))
             self.metric._update_count = 1
+        if state.get("held"):
+            outputs, targets = (state["held"][name].to(device).split(state["sizes"]) for name in ("outputs", "targets"))
+            for output, target in zip(outputs, targets, strict=True):
+                self.add(output, target)
 
     def _flush(self) -> None:
         if self._outputs:

@@ -65,11 +65,20 @@ def predict(run: str | Path, source: str | Path, *, factory: str | None = None, 
     code of the user's own. Raises `InputError` where run and source do not fit.
     """
     card, model = load_model(Path(run), factory=factory)
+    _refuse_no_path(str(source))
     inputs = read_inputs(card, str(source))
     where = pick_device(device)
     model.to(where)
-    outputs = [model(part.to(where)).float().cpu() for part in inputs.values.split(256)]
-    values = torch.cat(outputs)
+    try:
+        values = torch.cat([model(part.to(where)).float().cpu() for part in inputs.values.split(256)])
+    except (RuntimeError, LookupError, TypeError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise InputError(f"{run}: its network fails on {source} ({reason}); the saved model may be damaged.") from error
+    if values.shape != (len(inputs.values), card.outputs):
+        raise InputError(
+            f"{run}: its network gives outputs of shape {tuple(values.shape[1:])} instead of {card.outputs}; "
+            "train again."
+        )
     return Predictions(inputs.ids, values.softmax(1) if card.classes else values, card.classes)
 
 
@@ -89,6 +98,14 @@ def read_inputs(card: Card, source: str) -> Inputs:
     if len(inputs.values) == 0:
         raise InputError(f"{source}: nothing to predict; give it at least one input.")
     return inputs
+
+
+def _refuse_no_path(source: str) -> None:
+    try:
+        Path(source).exists()
+    except (OSError, ValueError) as error:  # too long, a NUL inside, no right to look
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"DATA {source[:100]!r}: cannot be looked up ({reason}); name another path.") from None
 
 
 def _holds_images(card: Card, source: Path) -> bool:

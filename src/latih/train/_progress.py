@@ -32,6 +32,7 @@ class Reporter(Callback):
 
     def on_fit_start(self, trainer: Trainer) -> None:
         """Open the bar when somebody can see it."""
+        trainer.say = self.say
         self._batches = -(-len(trainer.train) // trainer.batch_size)
         if not self.console.is_terminal:
             return
@@ -68,9 +69,15 @@ class Reporter(Callback):
         self.console.print(line(row, trainer.recipe.epochs), soft_wrap=True)
 
     def on_fit_end(self, trainer: Trainer) -> None:
-        """Take the bar away."""
+        """Take the bar away, and say why a run that was lost has ended."""
         if self._bar is not None:
             self._bar.stop()
+        if trainer.history.diverged is not None:
+            self.say(f"diverged: {trainer.history.diverged}; it ends at its last good weights")
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        self.console.print(line, soft_wrap=True, markup=False)
 
 
 def heading(row: dict[str, float]) -> str:

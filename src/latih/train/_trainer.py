@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -12,13 +12,18 @@ from torch import Tensor
 
 from latih._recipe import Recipe
 from latih.clip import Clipped
-from latih.data import Examples, permutation
+from latih.data import Batch, Examples
 from latih.data.augment import Augment
 
 from ._callbacks import Callback, StopTraining, reactions
+from ._feed import feed
 from ._history import History
 from ._metrics import Meter
 from ._step import Step
+
+
+def _say_nothing(line: str) -> None:
+    """Nobody listens."""
 
 
 @dataclass
@@ -42,6 +47,10 @@ class Trainer:
     batch: int = 0
     interrupted: bool = False
     """Set when the run was asked to stop and will be resumed."""
+    left_out: Sequence[int] = ()
+    """Examples that are not trained on."""
+    say: Callable[[str], object] = _say_nothing
+    """Where a line for the user goes."""
 
     def __post_init__(self) -> None:
         self._reactions = reactions(self.callbacks)
@@ -76,13 +85,13 @@ class Trainer:
 
     def run_epoch(self) -> None:
         """The batches that are left of this epoch, then validation."""
-        recipe, started, first = self.recipe, time.perf_counter(), self.batch
-        self.notify("on_epoch_start")
+        started, first = time.perf_counter(), self.batch
         self.step.mode(training=True)
-        order = permutation(recipe.seed, self.epoch, len(self.train))[first * self.batch_size :]
-        for inputs, targets, index in self.train.batches(order, self.batch_size):
-            self.train_batch(inputs.to(self.device), targets.to(self.device), index)
-        row = self._training_row(time.perf_counter() - started, len(order))
+        self.notify("on_epoch_start")
+        for batch in feed(self):
+            self.train_batch(self.prepared(batch))
+        self.notify("on_use")
+        row = self._training_row(time.perf_counter() - started, len(self.train) - first * self.batch_size)
         self.step.mode(training=False)
         if self.valid is not None:
             row |= self.evaluate(self.valid, "valid")
@@ -91,10 +100,18 @@ class Trainer:
         self.step.scores += ((self.step.count, self.rank(row)[0]),)
         self.notify("on_epoch_end")
 
-    def train_batch(self, inputs: Tensor, targets: Tensor, index: Tensor) -> None:
-        """One update; nothing here waits for the device."""
+    def prepared(self, batch: Batch) -> Batch:
+        """The batch as the step sees it: on the device, augmented."""
+        inputs, targets, index = batch
+        inputs = inputs.to(self.device)
         if self.augment.steps:
             inputs = self.augment(inputs, index, self.recipe.seed, self.epoch)
+        return Batch(inputs, targets.to(self.device), index)
+
+    def train_batch(self, batch: Batch) -> None:
+        """One update from a prepared batch; nothing here waits for the device."""
+        self.last = batch
+        inputs, targets, _ = batch
         self.step(inputs, targets)
         self.losses.append(self.step.loss)
         if self.step.clipped is not None:
@@ -103,6 +120,13 @@ class Trainer:
             self.meter.add(self.step.output, targets)
         self.batch += 1
         self.notify("on_step_end")
+
+    def forget(self, updates: int) -> None:
+        """Leave the last `updates` of this epoch out of its row: they were undone."""
+        if updates:
+            del self.losses[-updates:], self.cuts[-updates:]
+            if self.meter is not None:
+                self.meter.forget(updates)
 
     @torch.no_grad()
     def evaluate(self, examples: Examples, part: str) -> dict[str, float]:

@@ -38,6 +38,7 @@ def train(
     out: str | Path | None = None,
     heal: bool = False,
     resume: bool = False,
+    extend: str | None = None,
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
 ) -> Run:
@@ -57,6 +58,8 @@ def train(
         heal: Let `latih.heal` find out first whether the training learns, and train what it makes of it: a copy, which
             `run.model` is. `run.healing` says what was changed.
         resume: Go on from the newest checkpoint in `out`; exact, but for the order of a DataLoader, which is its own.
+        extend: What the learning rate does where `recipe.epochs` is more than the resumed run was planned for:
+            "stretch", "hold" or "restart", as `Schedule.extended` says. Without it such a run is refused.
         callbacks: Your own `Callback`s.
         progress: A bar on a terminal and one line an epoch, on stderr.
 
@@ -70,7 +73,7 @@ def train(
     """
     recipe = recipe or Recipe()
     folder = None if out is None else Path(out)
-    options = Options(loss, optimizer, folder, resume, [*([Reporter()] if progress else []), *callbacks])
+    options = Options(loss, optimizer, folder, resume, extend, [*([Reporter()] if progress else []), *callbacks])
     if isinstance(train, str | Path):
         named = model if isinstance(model, str) else "auto"
         source = Source(str(train), named, valid=None if valid is None else str(valid)).resolved()

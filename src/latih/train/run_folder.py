@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ FINDINGS = "findings.json"
 def refuse_unusable(path: Path, *, resume: bool) -> None:
     """Say why `path` cannot be the run folder; touches nothing. An earlier run in it is only gone on with."""
     if resume:
-        if not (path / CHECKPOINTS).is_dir():
+        if not any((path / CHECKPOINTS).glob("*step-*")) and not _only_begun(path):
             raise InputError(f"--out {path}: no checkpoints to resume from; start the run without --resume.")
     elif path.exists() and not path.is_dir():
         raise InputError(f"--out {path}: this is a file; name a folder.")
@@ -37,13 +38,38 @@ def write(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with writing(path):
         try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            write_through(temporary, content)
             temporary.replace(path)
+            sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def write_through(path: Path, content: bytes) -> None:
+    """Write `content`, and return when it would outlast the power."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync(folder: Path) -> None:
+    """Return when the names in `folder` would outlast the power: syncing a file says nothing of its name."""
+    if os.name == "nt":  # where a folder cannot be opened
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network drives have no such call
+            raise
+    finally:
+        os.close(handle)
+
+
+def _only_begun(path: Path) -> bool:
+    """Whether a run was stopped here before its first checkpoint: nothing is lost by beginning again."""
+    return (path / RECIPE).is_file() and not any((path / name).exists() for name in (HISTORY, WEIGHTS, SUMMARY))
 
 
 @contextmanager

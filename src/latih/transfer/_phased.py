@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,7 +82,7 @@ class Phased:
             _records.clear(folder)
         callbacks = [*job.callbacks, *(cached.callbacks if cached is not None else ())]
         before = {name: value.clone() for name, value in self.model.state_dict().items()}
-        options = Options(None, optimizer, folder, resume, callbacks)
+        options = Options(None, optimizer, folder, resume, callbacks=callbacks)
         run = fit(parts, self._recipe(number, phase, cached is not None), options)
         if run.interrupted:
             return run
@@ -89,8 +90,8 @@ class Phased:
         self._append(number, run.history, run.summary["updates"])
         self.optimizer = optimizer
         if folder is not None:
-            rows, losses = run.history.rows, run.history.losses
-            record = _records.Record(rows, losses, run.summary["updates"], self.best, self.kept, self.watched)
+            rows, losses, clipped = run.history.rows, run.history.losses, dict(run.history.clipped)
+            record = _records.Record(rows, losses, run.summary["updates"], self.best, self.kept, self.watched, clipped)
             _records.finish(folder, self.model, optimizer, record)
         return run
 
@@ -114,7 +115,7 @@ class Phased:
             self.optimizer = self._optimizer(phase)
             _records.restore(folder, self.model, self.optimizer)
         self.best, self.kept = record.best, record.kept
-        self._append(number, History(record.rows, record.losses), record.updates)
+        self._append(number, History(record.rows, record.losses, Counter(record.clipped)), record.updates)
         self.watched = record.watched
 
     def _append(self, number: int, history: History, updates: int) -> None:
@@ -124,6 +125,9 @@ class Phased:
             self.history.rows.append(row | moved | {"phase": number})
         self.history.losses += history.losses
         self.history.clipped += history.clipped
+        for one in history.rollbacks:
+            moved = {name: one[name] + self.updates for name in ("step", "back_to")}
+            self.history.rollbacks.append(one | moved | {"epoch": one["epoch"] + epochs, "phase": number})
         self.updates += updates
 
     def _finished(self, run: Run | None) -> Run:
@@ -171,6 +175,7 @@ class Phased:
             # another order of the examples than in the phase before
             seed=(recipe.seed + number - 1) % 2**63,
             init="auto",
+            extended="",
             augment="none()" if cached else recipe.augment,
         )
 

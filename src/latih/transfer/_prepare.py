@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-import msgspec
 import torch
 from torch import nn
 
@@ -18,7 +17,17 @@ from latih._reuse import Reuse
 from latih._version import __version__
 from latih.data import AnySchema, Data, load
 from latih.models import backbones, load_weights
-from latih.train import Card, Pipeline, fitted_outputs, fitted_stages, load_model, network_of, run_folder, seeded
+from latih.train import (
+    Card,
+    Pipeline,
+    fitted_outputs,
+    fitted_stages,
+    load_model,
+    network_of,
+    read_card,
+    run_folder,
+    seeded,
+)
 
 from ._head import find_head
 
@@ -132,8 +141,8 @@ def refuse_grey(shape: tuple[int, ...], stage: backbones.Pixels, way_out: str) -
 def _refuse_code(folder: Path) -> None:
     """Refuse a run whose network is the user's own code: naming code is how it is allowed to run."""
     try:
-        card = msgspec.json.decode((folder / run_folder.CARD).read_bytes(), type=Card)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        card = read_card(folder)
+    except OSError:
         return  # loading it says what is wrong
     if card.is_factory:
         raise InputError(

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import nn
 
@@ -31,6 +30,8 @@ class Record(msgspec.Struct, frozen=True):
     """The row of the epoch that they come from."""
     watched: str
     """The column that decided."""
+    clipped: dict[str, int] = {}
+    """How often the gradient of each parameter lost the most to the clip."""
 
 
 def place(folder: Path, number: int, name: str) -> Path:
@@ -73,7 +74,7 @@ def read(folder: Path) -> Record:
     """The record of a phase that is done."""
     try:
         return msgspec.json.decode((folder / _RECORD).read_bytes(), type=Record)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, RecursionError) as error:
         raise InputError(f"{folder}: cannot be read ({error}); delete it to train this phase again.") from None
 
 
@@ -82,6 +83,6 @@ def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) ->
     try:
         model.load_state_dict(load((folder / run_folder.WEIGHTS).read_bytes()))
         optimizer.load_state_dict(torch.load(folder / _OPTIMIZER, weights_only=True, map_location="cpu"))
-    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged pickle raises anything, one that would run code UnpicklingError
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{folder}: does not fit or is damaged ({reason}); delete it to train it again.") from None

@@ -46,7 +46,7 @@ def _read(name: str, config: str) -> Card:
     try:
         return msgspec.json.decode(config, type=Card)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise InputError(f"backbone {name!r}: its saved config is damaged ({error}).") from None
+        raise InputError(f"backbone {name!r}: its saved config is damaged ({error}); train again.") from None
 
 
 def _prefix(card: EfficientNetCard | TimmCard | HfImagesCard | HfTextCard) -> str:

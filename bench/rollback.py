@@ -1,0 +1,121 @@
+"""Time training with and without rollback protection, in turns: what looking and the copies of the state cost."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import torch
+import torch.nn.functional as F
+from _report import microseconds, ratio, report, write_section
+from _rounds import Contender, Stopwatch, alternate, warm_up
+from torch import nn
+
+from latih import Recipe
+from latih.data import TensorExamples
+from latih.train import Callback, LastGood, Options, Parts, StopTraining, fit
+
+TITLE = "Rollback: a training step with and without protection"
+COLUMNS = ("network", "bare µs", "protected µs", "ratio", "ratio, min-max", "copies of the state a round")
+
+
+def main() -> None:
+    arguments = _arguments()
+    rows, settled = [], []
+    for name in arguments.networks:
+        steps = arguments.steps if name == "mlp" else max(arguments.steps // 20, 2)
+        rows.append(_row(name, arguments.rounds, steps))
+        settled.append(f"{name}: {arguments.rounds} rounds, each a run of its own of {steps} steps")
+    text = report("rollback", TITLE, COLUMNS, rows, ["latih", "torch"])
+    setting = f"{'; '.join(settled)}. Adam. {torch.get_num_threads()} torch threads."
+    print(setting)
+    if arguments.write:
+        write_section("rollback", f"{text}\n\n{setting}")
+
+
+def mlp() -> tuple[nn.Module, tuple[int, ...], int]:
+    net = nn.Sequential(*(nn.Linear(784, 300), nn.ReLU()), *(nn.Linear(300, 100), nn.ReLU()), nn.Linear(100, 10))
+    return net, (784,), 32
+
+
+def cnn() -> tuple[nn.Module, tuple[int, ...], int]:
+    def block(channels: int, wider: int) -> list[nn.Module]:
+        return [nn.Conv2d(channels, wider, 3, padding=1), nn.BatchNorm2d(wider), nn.ReLU(), nn.MaxPool2d(2)]
+
+    net = nn.Sequential(*block(1, 32), *block(32, 64), nn.Flatten(), nn.Linear(64 * 49, 10))
+    return net, (1, 28, 28), 128
+
+
+NETWORKS = {"mlp": mlp, "cnn": cnn}
+
+
+def _row(name: str, rounds: int, steps: int) -> tuple[str, ...]:
+    """One network; a round is a run from its beginning, where copies are most frequent."""
+    contenders: dict[str, Contender] = {"bare": _Side(name, 0).seconds, "protected": _Side(name, 3).seconds}
+    warm_up(contenders, min(steps, 50))
+    counted = _Copies()
+    times = alternate(contenders, rounds, steps)
+    copies = counted.end() / rounds
+    bare, protected = times["bare"], times["protected"]
+    return name, microseconds(bare), microseconds(protected), *ratio(protected, bare), f"{copies:.0f}"
+
+
+class _Side:
+    def __init__(self, name: str, tries: int) -> None:
+        self.make, self.tries = NETWORKS[name], tries
+
+    def seconds(self, steps: int) -> float:
+        torch.manual_seed(0)
+        model, shape, size = self.make()
+        examples = TensorExamples(torch.randn(100 * size, *shape), torch.randint(10, (100 * size,)))
+        recipe = Recipe(epochs=-(-steps // 100), batch_size=size, rollback=self.tries, patience=0, device="cpu")
+        timed = _Timed(steps)
+        run = fit(Parts(model, examples, None, F.cross_entropy), recipe, Options(callbacks=[timed]))
+        assert not run.history.rollbacks
+        return timed.stopwatch.seconds_per_step(steps)
+
+
+class _Timed(Callback):
+    """Comes after the protection, whose work it therefore counts, and ends the run after so many steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps, self.stopwatch = steps, Stopwatch()
+
+    def on_step_end(self, trainer: object) -> None:
+        self.stopwatch.mark()
+        if len(self.stopwatch.marks) == self.steps:
+            raise StopTraining("enough")
+
+
+class _Copies:
+    """Counts copies until the end; the counting itself costs next to nothing beside one."""
+
+    def __init__(self) -> None:
+        self.count, self.take = 0, LastGood.take
+        counted = self
+
+        def take(good: LastGood, *arguments: object) -> bool:
+            counted.count += 1
+            return counted.take(good, *arguments)  # pyright: ignore
+
+        LastGood.take = take  # pyright: ignore
+
+    def end(self) -> int:
+        LastGood.take = self.take
+        return self.count
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--steps", type=int, default=2000, help="a round and side of the mlp; the cnn makes a 20th")
+    parser.add_argument("--write", action="store_true", help="write the section of docs/benchmarks.md")
+    arguments = parser.parse_args()
+    if arguments.rounds < 1 or arguments.steps < 2:
+        sys.exit("--rounds must be at least 1 and --steps at least 2.")
+    return arguments
+
+
+if __name__ == "__main__":
+    main()
