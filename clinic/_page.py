@@ -98,9 +98,9 @@ def _seconds(verdicts: Sequence[Verdict]) -> str:
     if not taken:
         return "No check was timed."
     return (
-        f"`latih.check` took {statistics.median(taken):.2f} s (median of {len(taken)} programs, one thread, another "
-        f"process beside it; {100 * sum(one < 2 for one in taken) / len(taken):.0f} % below 2 s): three passes and its "
-        "experiments."
+        f"`latih.check` took {statistics.median(taken):.2f} s (median of {len(taken)} programs, one thread, several "
+        f"processes beside it; {100 * sum(one < 2 for one in taken) / len(taken):.0f} % below 2 s): three passes and "
+        "its experiments."
     )
 
 

@@ -122,6 +122,16 @@ def test_without_an_intact_checkpoint_there_is_one_sentence(tmp_path):
         train(tmp_path / "run", resume=True)
 
 
+def test_checkpoints_that_are_a_link_elsewhere_are_not_touched(tmp_path):
+    killed(tmp_path / "run", 18)
+    elsewhere = (tmp_path / "run/checkpoints").rename(tmp_path / "elsewhere")
+    before = sorted(one.name for one in elsewhere.iterdir())
+    (tmp_path / "run/checkpoints").symlink_to(elsewhere)
+    with pytest.raises(InputError, match="is a link that leads elsewhere"):
+        train(tmp_path / "run", resume=True)
+    assert sorted(one.name for one in elsewhere.iterdir()) == before
+
+
 def test_a_checkpoint_of_a_newer_format_is_refused_and_kept(tmp_path):
     killed(tmp_path / "run", 18)
     file = tmp_path / "run/checkpoints/step-000000014/manifest.json"

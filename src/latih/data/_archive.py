@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 import zlib
+from lzma import LZMAError
 from pathlib import Path
+from struct import error as StructError
 from typing import IO
 
 import numpy as np
@@ -16,7 +19,9 @@ from latih._checks import InputError
 LIMIT = 2**33
 """Bytes that the arrays of one file may take; more belongs in a set that is read as it trains."""
 
-_DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, SyntaxError)
+_DAMAGE = (zipfile.BadZipFile, zlib.error, LZMAError, StructError, tokenize.TokenError)
+_DAMAGE += (OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, SyntaxError)
+_DAMAGE += (MemoryError,)  # what the parser of a header says of deep nesting
 
 
 class Archive:
@@ -24,6 +29,8 @@ class Archive:
 
     def __init__(self, path: Path):
         self.path = path
+        if path.exists() and not path.is_file():  # a pipe or a device may never end
+            raise InputError(f"{path}: this is no file; name an .npz file.")
         try:
             with zipfile.ZipFile(path) as file:
                 sizes = {info.filename: info.file_size for info in file.infolist()}
@@ -61,6 +68,8 @@ class Archive:
                 f"{self.path}: array {name!r} holds Python objects, which would have to be unpickled and could run "
                 "code; store numbers or text (dtype U)."
             )
+        if not dtype.itemsize or any(side < 0 for side in shape):
+            raise ValueError(f"its header claims a shape of {shape} and type {dtype}")
         claimed = math.prod(shape) * dtype.itemsize
         if claimed != stored - stream.tell():
             raise ValueError(f"its header claims {claimed} bytes and {stored - stream.tell()} are stored")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal, NamedTuple
 
 import polars as pl
@@ -18,6 +19,7 @@ _ALSO_MISSING = ("none", "?", "-")  # among numbers; among categories these may 
 _COMMA = r"^[+-]?\d+,\d+([eE][+-]?\d+)?$"
 _GROUPED = r"^[+-]?\d{1,3}([., '\u00a0]\d{3})+([.,]\d+)?$|^[+-]?\d+,\d+$"
 _DAYS = 86_400_000_000  # microseconds
+_FIRST_DAY, _LAST_DAY = (date(1, 1, 1) - date(1970, 1, 1)).days, (date(9999, 12, 31) - date(1970, 1, 1)).days
 _DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f")
 _ZONED = ("%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M:%S%.f%#z")
 
@@ -85,10 +87,26 @@ def dates(table: Table, name: str) -> Column:
         moments = _as_dates(cells)
         _refuse_first(table, name, cells, moments, "a date", "2024-12-31 or 2024-12-31 23:59:59")
     elif isinstance(cells.dtype, pl.Date | pl.Datetime | pl.Null):
-        moments = cells.cast(pl.Datetime("us"))
+        moments = cells
     else:
         raise InputError(f"{table.path}: column {name!r} must hold dates, not {cells.dtype}.")
-    return Column("date", moments.cast(pl.Int64).cast(pl.Float64) / _DAYS)
+    days = _in_days(moments)
+    wrong = ((days < _FIRST_DAY) | (days >= _LAST_DAY + 1)).arg_true()
+    if len(wrong):
+        raise InputError(
+            f"{table.path}: column {name!r}, row {table.rows[wrong[0]]}: the date lies outside the years 1 to 9999; "
+            "correct it, or leave the cell empty."
+        )
+    return Column("date", days)
+
+
+def _in_days(moments: pl.Series) -> pl.Series:
+    """Days since 1970-01-01, without polars' calendar, which knows fewer years than a file may hold."""
+    if isinstance(moments.dtype, pl.Datetime) and moments.dtype.time_unit == "ms":
+        return moments.cast(pl.Int64).cast(pl.Float64) / (_DAYS // 1000)
+    if isinstance(moments.dtype, pl.Datetime):
+        return moments.cast(pl.Datetime("us")).cast(pl.Int64).cast(pl.Float64) / _DAYS
+    return moments.cast(pl.Int32).cast(pl.Float64)
 
 
 def categories(table: Table, name: str) -> Column:

@@ -33,8 +33,11 @@ def read_csv(path: Path) -> tuple[pl.DataFrame, str]:
     try:
         with path.open("rb") as file:  # a handle, because polars takes [ and * in a path as a pattern
             cells = pl.read_csv(file, separator=separator, infer_schema=False)
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise _reason(path, separator, len(names), error) from None
+    if cells.width != len(names):
+        _refuse_ragged(path, separator, len(names))
+        raise _unclosed(path, f"{len(names)} names and {cells.width} columns")
     blank = cells.select(pl.all_horizontal(pl.all().is_null())).to_series()
     if (cells[:, -1].is_null() & ~blank).any():  # a short row is filled with nulls, so the last cell of one is null
         _refuse_ragged(path, separator, len(names))
@@ -43,9 +46,12 @@ def read_csv(path: Path) -> tuple[pl.DataFrame, str]:
 
 
 def _checked_head(path: Path) -> str:
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
-        head += file.readline()  # a line that is cut would have fewer fields than the others
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+            head += file.readline()  # a line that is cut would have fewer fields than the others
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the file.") from None
     for mark, what in _FOREIGN.items():
         if head.startswith(mark):
             raise InputError(f"{path}: the file is {what}.")
@@ -55,7 +61,10 @@ def _checked_head(path: Path) -> str:
         raise InputError(f"{path}: the file is binary, not a text table; pass CSV, TSV or Parquet.")
     if b"\r" in head and b"\n" not in head:
         raise InputError(f"{path}: the lines end with a bare carriage return; save the file with line feeds.")
-    text = head.decode("utf-8-sig", errors="replace")  # what is not UTF-8 is refused with its line when read whole
+    try:
+        text = head.decode("utf-8-sig")  # polars reads names that are not UTF-8, with other letters
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path, head.count(b"\n", 0, error.start) + 1) from None
     if not text.strip():
         raise InputError(f"{path}: the file is empty; it needs a line of column names and at least one row.")
     return text
@@ -92,9 +101,16 @@ def _reason(path: Path, separator: str, width: int, error: Exception) -> InputEr
             try:
                 line.decode("utf-8")
             except UnicodeDecodeError:
-                return InputError(f"{path}: line {number} is not UTF-8 text; save the file as UTF-8.")
+                return _not_utf8(path, number)
     _refuse_ragged(path, separator, width)
-    reason = str(error).splitlines()[0].rstrip(".")
+    return _unclosed(path, (str(error).splitlines() or ["damaged"])[0].rstrip("."))
+
+
+def _not_utf8(path: Path, line: int) -> InputError:
+    return InputError(f"{path}: line {line} is not UTF-8 text; save the file as UTF-8.")
+
+
+def _unclosed(path: Path, reason: str) -> InputError:
     return InputError(f"{path}: not readable as CSV ({reason}); look for a quote that is never closed.")
 
 
@@ -111,4 +127,4 @@ def _refuse_ragged(path: Path, separator: str, width: int) -> None:
                         f"quote a cell that holds {separator!r}, or complete the row."
                     )
         except csv.Error as error:
-            raise InputError(f"{path}: not readable as CSV ({error}); look for a quote that is never closed.") from None
+            raise _unclosed(path, str(error)) from None

@@ -20,6 +20,8 @@ from latih._checks import InputError
 
 _GREY = ("1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N")
 _FLOAT = ("I", "F")
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""Pillow goes by the content, and knows formats that are drawn by other programs (EPS by Ghostscript)."""
 _TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 _ORIENTATION = 0x0112
 
@@ -49,7 +51,7 @@ def read_header(path: Path) -> Header:
     Raises `InputError` for a file that is not an image, one with more pixels than Pillow's limit against
     decompression bombs, and one with 32 bits a channel.
     """
-    with _naming(path), Image.open(path) as image:
+    with _naming(path), Image.open(path, formats=_FORMATS) as image:
         _check(path, image)
         width, height = image.size
         # a PNG without EXIF would be decoded whole in search of it
@@ -69,7 +71,7 @@ def decode(path: Path, shape: tuple[int, int, int]) -> Tensor:
     """
     channels, height, width = shape
     mode = "L" if channels == 1 else "RGB"
-    with _naming(path), Image.open(path) as image:
+    with _naming(path), Image.open(path, formats=_FORMATS) as image:
         _check(path, image)
         longest = 2 * max(height, width)  # either way round, as the orientation is not applied yet
         image.draft(mode, (longest, longest))

@@ -71,6 +71,9 @@ def label_images(folder: Path, root: Path, classes: tuple[str, ...] | None = Non
         where = "lie right in it" if loose.images else "are nowhere in it"
         raise InputError(f"{folder}: images {where}; a folder needs one subfolder of images for each class.")
     known = filled if classes is None else classes
+    odd = [name for name in filled if not _is_text(name)]
+    if odd:
+        raise InputError(f"{folder}: the folder name {odd[0]!r} is not UTF-8 text, and names a class; rename it.")
     unknown = [name for name in filled if name not in known]
     if unknown:
         raise InputError(
@@ -90,3 +93,12 @@ def label_images(folder: Path, root: Path, classes: tuple[str, ...] | None = Non
     return Labelled(
         [path for path, _ in labelled], [label for _, label in labelled], known, [note for note in notes if note]
     )
+
+
+def _is_text(name: str) -> bool:
+    """Whether the name of a file can be written into a model: other systems' names may not be UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

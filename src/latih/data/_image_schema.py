@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from latih._checks import InputError
+from latih._recipe import LONGEST_SIDE
 
 from ._base import Inputs, Schema
 from ._decode import decode_all, read_headers
 from ._image_files import find_images
 
 MOST_THREADS = 8
+Side = Annotated[int, Meta(ge=1, le=LONGEST_SIDE)]
+"""In pixels; a schema may come from a stranger's file, and its pictures take memory."""
 
 
 class ImageSchema(Schema, frozen=True, tag="images"):
     """uint8 images of one shape; `decode` says how each is brought to it."""
 
-    shape: tuple[int, int, int]
+    shape: tuple[Literal[1, 3], Side, Side]
     """Channels (1 is grey, 3 is RGB), height, width."""
     resize: Literal["cover"] = "cover"
     """Scaled until it covers height and width, then the centre is cut out; the sides keep their proportion."""

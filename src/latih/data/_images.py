@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -121,7 +122,7 @@ def _select(part: Labelled, indices: Tensor) -> Labelled:
     return part._replace(paths=[part.paths[i] for i in chosen], labels=[part.labels[i] for i in chosen])
 
 
-def _shape(headers: Sequence[Header], size: int | None, color: str) -> tuple[int, int, int]:
+def _shape(headers: Sequence[Header], size: int | None, color: str) -> tuple[Literal[1, 3], int, int]:
     grey = all(header.grey for header in headers) if color == "auto" else color == "grey"
     sizes = {(header.height, header.width) for header in headers}
     small = len(sizes) == 1 and max(max(sizes)) <= DEFAULT_SIDE

@@ -110,9 +110,14 @@ def _kind(source: str | Path) -> str:
     if isinstance(source, str) and source in NAMED:
         return "named"
     path = Path(source)
-    if path.is_dir():
+    try:
+        folder, there = path.is_dir(), path.exists()
+    except (OSError, ValueError) as error:  # too long, a NUL inside, no right to look
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"load({_shown(str(source))}): cannot be looked up ({reason}); pass {_PATHS}.") from None
+    if folder:
         return "pictures"
-    if not path.exists():
+    if not there:
         raise InputError(_absent(source))
     kind = _KINDS.get(path.suffix.lower())
     if kind is None:
@@ -124,7 +129,10 @@ def _kind(source: str | Path) -> str:
 
 def _absent(source: str | Path) -> str:
     path = Path(source)
-    beside = [str(path.parent / other.name) for other in path.parent.iterdir()] if path.parent.is_dir() else []
+    try:
+        beside = [str(path.parent / other.name) for other in path.parent.iterdir()]
+    except OSError:
+        beside = []
     hint = did_you_mean(str(source), NAMED) or did_you_mean(str(path), beside)
     return f"load({str(source)!r}): there is no such file or folder, and the named sets are {', '.join(NAMED)}" + (
         hint or f"; pass one of these, or {_PATHS}."

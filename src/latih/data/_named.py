@@ -43,6 +43,11 @@ def load_named(name: str, *, valid_fraction: float, seed: int) -> Data:
     else:
         classes, parts = PUBLISHED[name].classes, _published(name)
     everything, test = _examples(name, parts[:2], len(classes)), _examples(name, parts[2:], len(classes))
+    if everything.shape != test.shape or 0 in everything.shape or 0 in (len(everything), len(test)):
+        raise InputError(
+            f"load({name!r}): the {len(everything)} pictures for training have shape {everything.shape}, the "
+            f"{len(test)} for test {test.shape}; fetch the files again."
+        )
     train, valid = split(everything.targets, valid_fraction, seed, "classification")
     return Data(
         name,

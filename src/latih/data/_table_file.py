@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import polars as pl
 
@@ -13,6 +13,8 @@ from ._csv_file import read_csv
 
 TEXT = (".csv", ".tsv", ".tab", ".txt")
 PARQUET = (".parquet", ".pq")
+MOST_COLUMNS = 20_000
+MOST_CELLS = 2**30  # 8 GiB as numbers: a Parquet file of a few kilobytes can claim any number of rows
 MISSING = ("", "na", "n/a", "#n/a", "nan", "null")  # compared in lower case
 
 
@@ -45,13 +47,15 @@ def read_table(path: Path) -> Table:
     Raises `InputError` for a missing file, an ending that is none of these, no rows, and what `read_csv` refuses.
     """
     if not path.is_file():
-        raise InputError(f"{path}: {'a folder, not a table' if path.is_dir() else 'there is no such file'}.")
+        what = "a folder, not a table" if path.is_dir() else "no file" if path.exists() else "there is no such file"
+        raise InputError(f"{path}: {what}; name a CSV, TSV or Parquet file.")
     if path.suffix.lower() in PARQUET:
         cells, separator = _read_parquet(path), ""
     elif path.suffix.lower() in TEXT:
         cells, separator = read_csv(path)
     else:
-        raise InputError(f"{path}: a table's name must end in one of {', '.join(TEXT + PARQUET)}.")
+        raise InputError(f"{path}: a table's name must end in one of {', '.join(TEXT + PARQUET)}; rename the file.")
+    _refuse_wide(path, cells.width)
     table = Table(path, _clean(cells), pl.Series(range(1, len(cells) + 1), dtype=pl.Int64), separator)
     if cells.width > 1:  # in a table of one column an empty line is a missing cell
         table = table.filter(table.cells.select(~pl.all_horizontal(pl.all().is_null())).to_series())
@@ -73,6 +77,7 @@ def listing(names: list[str], most: int = 20) -> str:
 def _read_parquet(path: Path) -> pl.DataFrame:
     try:
         with path.open("rb") as file:
+            _refuse_huge(path, file)
             cells = pl.read_parquet(file)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         reason = (str(error).splitlines() or ["unknown"])[0].rstrip(".")
@@ -80,6 +85,28 @@ def _read_parquet(path: Path) -> pl.DataFrame:
     if cells.width == 0:
         raise InputError(f"{path}: the table has no columns; write the file again.")
     return cells
+
+
+def _refuse_huge(path: Path, file: BinaryIO) -> None:
+    """Hold what the footer claims against the limits, before memory is taken for it."""
+    columns = len(pl.read_parquet_schema(file))
+    _refuse_wide(path, columns)
+    file.seek(0)
+    rows = pl.scan_parquet(file).select(pl.len()).collect().item()
+    file.seek(0)
+    if rows * columns > MOST_CELLS:
+        raise InputError(
+            f"{path}: the table claims {rows} rows of {columns} columns, more than the {MOST_CELLS} cells allowed; "
+            "split it, or leave columns out."
+        )
+
+
+def _refuse_wide(path: Path, columns: int) -> None:
+    if columns > MOST_COLUMNS:
+        raise InputError(
+            f"{path}: the table has {columns} columns, more than the {MOST_COLUMNS} allowed; store such rows as an "
+            "array in an .npz file."
+        )
 
 
 def _clean(cells: pl.DataFrame) -> pl.DataFrame:

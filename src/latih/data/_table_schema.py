@@ -85,6 +85,8 @@ def codes(values: pl.Series, vocabulary: list[str]) -> np.ndarray:
         raise InputError(
             f"column {values.name!r} has {len(vocabulary)} categories; 2^24 - 1 are the most there can be."
         )
+    if len(set(vocabulary)) != len(vocabulary):
+        raise InputError(f"column {values.name!r}: a category stands twice in the vocabulary; the model is damaged.")
     places = pl.DataFrame(
         {"value": vocabulary, "code": range(1, len(vocabulary) + 1)}, schema_overrides={"value": pl.String}
     )

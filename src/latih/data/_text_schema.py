@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import codecs
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import polars as pl
 import torch
+from msgspec import Meta
 from torch import Tensor
 
 from latih._checks import InputError
@@ -21,6 +22,9 @@ from ._tokenize import open_tokenizer, tokenize
 if TYPE_CHECKING:
     from tokenizers import Encoding
 
+LONGEST = 2**20
+"""Tokens of a text; a schema may come from a stranger's file."""
+
 
 class TextSchema(Schema, frozen=True, tag="text"):
     """int64 token ids of one length: cut where the text is longer, padded on the right where it is shorter."""
@@ -31,9 +35,9 @@ class TextSchema(Schema, frozen=True, tag="text"):
     """The column of text."""
     tokenizer: str
     """The JSON text of a `tokenizer.json`; lengths and padding that it may ask for itself are not followed."""
-    length: int
+    length: Annotated[int, Meta(ge=1, le=LONGEST)]
     """Tokens of one input, the special ones among them."""
-    pad: int
+    pad: Annotated[int, Meta(ge=0, le=2**31)]
     """The id that fills up a shorter text."""
 
     @property

@@ -67,9 +67,17 @@ def remember_best(folder: Path, best: Path | None) -> Path | None:
         temporary = link.with_name(f".{BEST}.tmp")
         with run_folder.writing(link):
             temporary.unlink(missing_ok=True)
-            temporary.symlink_to(best.name)
+            _point(temporary, best.name)
             temporary.replace(link)
     return best
+
+
+def _point(link: Path, name: str) -> None:
+    """A link, or on a file system without links a file that holds the name."""
+    try:
+        link.symlink_to(name)
+    except (OSError, NotImplementedError):
+        link.write_text(name, encoding="utf-8")
 
 
 def _set_aside(damaged: list[Path]) -> None:

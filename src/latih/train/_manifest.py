@@ -58,22 +58,31 @@ def verified(folder: Path) -> dict[str, bytes]:
     Raises `Damaged` where one is missing or changed, and `InputError` for a format that is newer than this code.
     """
     try:
+        if not (folder / MANIFEST).is_file() and (folder / MANIFEST).exists():
+            raise Damaged(f"{MANIFEST}: not a plain file")
         content = (folder / MANIFEST).read_bytes()
         version = msgspec.json.decode(content, type=_Version)
         if version.format > FORMAT:
             raise InputError(f"{folder}: written by latih {version.latih}, whose format is newer; upgrade latih.")
         files = msgspec.json.decode(content, type=Manifest).files
-        contents = {name: (folder / Path(name).name).read_bytes() for name in files}
+        missing = {run_folder.WEIGHTS, STATE} - files.keys()
+        if missing:
+            raise Damaged(f"{MANIFEST}: names no {min(missing)}")
+        return {name: _read(folder / name, files[name]) for name in (run_folder.WEIGHTS, STATE)}
     except OSError as error:
         raise Damaged(f"{Path(error.filename or folder).name}: {error.strerror or error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Damaged(f"{MANIFEST}: {error}") from None
-    for name, entry in files.items():
-        if len(contents[name]) != entry.size:
-            raise Damaged(f"{name}: {len(contents[name]):,} bytes instead of {entry.size:,}")
-        if hashlib.sha256(contents[name]).hexdigest() != entry.sha256:
-            raise Damaged(f"{name}: its SHA-256 is not the one written down")
-    missing = {run_folder.WEIGHTS, STATE} - files.keys()
-    if missing:
-        raise Damaged(f"{MANIFEST}: names no {min(missing)}")
-    return contents
+
+
+def _read(path: Path, entry: Entry) -> bytes:
+    """The content of a file that is what the manifest says; one of another size is not read at all."""
+    size = path.lstat().st_size  # raises where there is none
+    if path.is_symlink() or not path.is_file():
+        raise Damaged(f"{path.name}: not a plain file")
+    if size != entry.size:
+        raise Damaged(f"{path.name}: {size:,} bytes instead of {entry.size:,}")
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != entry.sha256:
+        raise Damaged(f"{path.name}: its SHA-256 is not the one written down")
+    return content

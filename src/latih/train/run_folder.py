@@ -18,6 +18,11 @@ FINDINGS = "findings.json"
 def refuse_unusable(path: Path, *, resume: bool) -> None:
     """Say why `path` cannot be the run folder; touches nothing. An earlier run in it is only gone on with."""
     if resume:
+        if (path / CHECKPOINTS).is_symlink():
+            raise InputError(
+                f"--out {path}: its {CHECKPOINTS} is a link that leads elsewhere, where a run would rename and remove; "
+                "put the folder itself there."
+            )
         if not any((path / CHECKPOINTS).glob("*step-*")) and not _only_begun(path):
             raise InputError(f"--out {path}: no checkpoints to resume from; start the run without --resume.")
     elif path.exists() and not path.is_dir():
