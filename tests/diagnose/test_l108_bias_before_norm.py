@@ -1,4 +1,4 @@
-from structure_records import record
+from structure_records import LEARNT, curve, record, stack
 
 from latih.diagnose import NotApplicable
 from latih.diagnose.rules._l108_bias_before_norm import RULE
@@ -21,3 +21,19 @@ def test_no_bias_or_fixed_statistics_pass():
 
 def test_without_norms_nothing_is_said():
     assert isinstance(RULE.judge(record()), NotApplicable)
+
+
+def ends_in_a_norm(losses, affine):
+    layers = stack("relu", "none")
+    layers[-1].between = ["batch_norm"]
+    return record(
+        losses, layers=layers, norms=[Norm(name="2", kind="batch_norm", features=1, training=True, affine=affine)]
+    )
+
+
+def test_a_norm_without_a_shift_at_the_end_is_a_warning_where_the_loss_stays_far():
+    far = curve(30.0, start=31.0)
+    (found,) = RULE.judge(ends_in_a_norm(far, affine=False))
+    assert (found.severity, found.where) == ("warning", "2")
+    assert RULE.judge(ends_in_a_norm(far, affine=True)) == []
+    assert RULE.judge(ends_in_a_norm(LEARNT, affine=False)) == []

@@ -77,3 +77,16 @@ def test_a_bias_of_minus_ten_has_it_and_zero_has_not():
     assert finding.name == "dead-units"
     assert finding.where == "2"
     assert checked(0.0) == []
+
+
+def test_weights_whose_gradient_is_gone_for_good_are_behind_units_that_died():
+    def sample(step, gradient):
+        readings = [Reading(layer="code", weight_grad=gradient), Reading(layer="head", weight_grad=0.5)]
+        return Sample(step=step, grad_norm=0.6, readings=readings)
+
+    samples = [sample(0, 0.3), *(sample(step, 0.0) for step in (40, 80, 120))]
+    run = Record(samples=samples, losses=[1.0] * 130, loss=Loss(kind="mse", ops=["mse"], baseline=1.0, floor=0.0))
+    (finding,) = RULE.judge(run)
+    assert (finding.where, finding.evidence["at the last samples"]) == ("code", 0.0)
+    run.samples[2] = sample(80, 1e-9)
+    assert isinstance(RULE.judge(run), NotApplicable)

@@ -64,3 +64,12 @@ def test_a_head_that_shouts_has_it_and_one_that_does_not_has_not():
     (finding,) = checked(1000.0)
     assert finding.severity == "warning"
     assert checked(1.0) == []
+
+
+def test_a_loss_without_a_floor_is_told_by_the_best_constant_before_a_run():
+    def unknown(start, reached):
+        return Record(probes=Probes(start_loss=start, fit=[start, reached]), loss=Loss(baseline=-1.5))
+
+    assert RULE.judge(unknown(600.0, 200.0))[0].severity == "warning"
+    assert RULE.judge(unknown(600.0, -1.0))[0].severity == "info"
+    assert RULE.judge(unknown(3.0, 2.0)) == []

@@ -49,3 +49,18 @@ def test_a_planned_run_that_ended_falling_was_too_short():
 def test_without_a_baseline_it_does_not_apply():
     assert isinstance(RULE.judge(record(FLAT, baseline=None)), NotApplicable)
     assert RULE.judge(record(FALLING)) == []
+
+
+def guessed(level, neighbours, **facts):
+    """A wide net that ends at `level`, where the nearest examples' answer costs `neighbours`."""
+    found = record(noisy([level] * 400), 0.01, **through(32, 10), **facts)
+    found.loss.neighbours, found.loss.neighbours_error = neighbours, 0.02
+    return found
+
+
+def test_a_net_that_ends_far_behind_its_nearest_examples_has_more_to_learn():
+    (found,) = RULE.judge(guessed(1.8, 0.4, ended=True))
+    assert found.evidence["loss of the nearest neighbours' answer"] == 0.4
+    assert RULE.judge(guessed(1.8, 0.4)) == []  # it may leave its plateau yet
+    assert RULE.judge(guessed(1.8, 1.2, ended=True)) == []
+    assert RULE.judge(guessed(0.15, 0.01, ended=True)) == []

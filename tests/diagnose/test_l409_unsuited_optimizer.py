@@ -3,7 +3,7 @@ from learning_records import FALLING, FLAT, noisy, record
 
 from latih.diagnose import NotApplicable
 from latih.diagnose.rules._l409_unsuited_optimizer import RULE
-from latih.watch import Optimizer
+from latih.watch import Batch, Optimizer
 
 
 def with_(name, lr=0.01, **facts):
@@ -42,3 +42,18 @@ def test_an_unknown_optimizer_cannot_be():
     unknown = record(FLAT)
     unknown.optimizer = None
     assert isinstance(RULE.judge(unknown), NotApplicable)
+
+
+def test_adam_with_its_two_averages_in_the_wrong_order_is_found_by_its_settings_alone():
+    (found,) = RULE.judge(record(FALLING[:30], optimizer=with_("adam", momentum=0.999, beta2=0.9)))
+    assert "betas=(0.999, 0.9)" in found.why
+    assert RULE.judge(record(FALLING, optimizer=with_("adam", momentum=0.9, beta2=0.999))) == []
+    assert RULE.judge(record(FALLING, optimizer=with_("lion", momentum=0.999, beta2=0.9))) == []
+
+
+def test_lbfgs_that_batches_have_thrown_is_found_also_before_four_dozen_updates():
+    lost = record([1.0, *[None] * 20], optimizer=with_("lbfgs"))
+    assert isinstance(RULE.judge(lost), NotApplicable)  # of the data nothing is known
+    lost.loss.batches = [Batch(size=20, mean=0.1, std=1.0), Batch(size=20, mean=-0.1, std=0.9)]
+    (found,) = RULE.judge(lost)
+    assert found.severity == "error"

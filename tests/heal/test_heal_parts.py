@@ -132,3 +132,23 @@ def test_what_failed_is_worse_than_anything_and_what_beats_a_failed_control_help
 )
 def test_what_helps_is_sure_and_matters(seen, helps, harms):
     assert (seen.helps, seen.harms) == (helps, harms)
+
+
+class Signs(torch.optim.Optimizer):
+    """Somebody's own method, which gives its rate no default."""
+
+    def __init__(self, params, lr):
+        super().__init__(params, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for one in group["params"]:
+                one.sub_(group["lr"] * one.grad.sign())
+
+
+def test_an_optimizer_of_somebodys_own_that_needs_its_rate_is_made_again():
+    model = torch.nn.Linear(3, 1)
+    again = OptimizerPlan.of(Signs(model.parameters(), lr=0.25), model).with_lr(0.5)(model)
+    assert isinstance(again, Signs)
+    assert again.param_groups[0]["lr"] == 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -133,7 +134,12 @@ class OptimizerPlan:
                 made.append({"params": mine, **group.settings})
         if not made:
             raise InputError("heal(optimizer=...): none of the parameters that it holds may learn; unfreeze some.")
-        return self._class(made)  # pyright: ignore[reportCallIssue] - every group brings all settings
+        return self._class(made, **self._required())  # pyright: ignore[reportCallIssue]
+
+    def _required(self) -> dict[str, Any]:
+        """Arguments without a default of somebody's own class; what they are for a group, its settings say."""
+        taken = list(inspect.signature(self._class).parameters.values())[1:]
+        return {one.name: self._largest.settings[one.name] for one in taken if _must(one, self._largest.settings)}
 
     @property
     def _class(self) -> type[torch.optim.Optimizer]:
@@ -147,3 +153,8 @@ class OptimizerPlan:
     def _with(self, change: Any) -> OptimizerPlan:
         groups = tuple(replace(group, settings={**group.settings, **change(group.settings)}) for group in self.groups)
         return replace(self, groups=groups)
+
+
+def _must(argument: inspect.Parameter, settings: Mapping[str, Any]) -> bool:
+    """Cannot be left out, and is known."""
+    return argument.default is argument.empty and argument.name in settings

@@ -151,11 +151,12 @@ def _value(node: Any, found: dict[Any, Tensor]) -> Tensor | None:
     return found.get(node)
 
 
-def spread(nodes: list[Any], outputs: list[Tensor]) -> tuple[int, ...]:
+def spread(nodes: list[Any], outputs: list[Tensor], wanted: tuple[int, ...] = ()) -> tuple[int, ...]:
     """The shape to which targets have blown the outputs up, all of one axis against all of it; () if they have not.
 
     An element-wise op with a constant, or the expansion before it, whose result has one axis of the outputs twice:
-    (n,) or (n, 1) became (n, n), and (n, hours, 1) became (n, hours, hours). Outputs that were given a new axis on
+    (n,) or (n, 1) became (n, n), and (n, hours, 1) became (n, hours, hours); or whose result has the shape `wanted` of
+    the targets where the outputs had a single column. Outputs that were given a new axis on
     purpose (`unsqueeze`) do not count.
     """
     shapes = {one.grad_fn: tuple(one.shape) for one in outputs}
@@ -167,19 +168,25 @@ def spread(nodes: list[Any], outputs: list[Tensor]) -> tuple[int, ...]:
         name = node.name()
         if name.startswith(("Unsqueeze", "Cdist", "Repeat")) or any(one in meant for one in sources):
             meant.add(node)
-        elif name.startswith(_ELEMENTWISE) and len(sources) == 1 and _crossed(shapes.get(sources[0], shape), shape):
+        elif (
+            name.startswith(_ELEMENTWISE)
+            and len(sources) == 1
+            and _crossed(shapes.get(sources[0], shape), shape, wanted)
+        ):
             return shape
     return ()
 
 
-def _crossed(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
+def _crossed(before: tuple[int, ...], after: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     """Whether one axis of `before` is there twice in `after`, neighbours that broadcasting has filled from 1."""
     if torch.Size(after).numel() <= torch.Size(before).numel() or before == (1,) * len(before):
         return False
     if len(after) > len(before):  # new axes come in front: (n,) against (n, 1)
         return len(before) == 1 and after == (before[0], before[0])
     grown = [place for place, (old, new) in enumerate(zip(before, after, strict=False)) if old == 1 and new > 1]
-    return len(grown) == 1 and grown[0] > 0 and before[grown[0] - 1] == after[grown[0]]
+    if len(grown) != 1 or grown[0] == 0:
+        return False
+    return before[grown[0] - 1] == after[grown[0]] or (after == wanted and grown[0] == len(after) - 1)
 
 
 _ELEMENTWISE = ("Sub", "Rsub", "Add", "Mul", "Div", "Where", "Maximum", "Minimum", "Expand")

@@ -48,10 +48,36 @@ def depends_on_batch(model: nn.Module, inputs: Any, layers: list[Layer]) -> bool
     tracked = [one for one in model.modules() if getattr(one, "running_mean", None) is not None]
     if not normed or len(tracked) or not isinstance(inputs, Tensor) or len(inputs) < 4:
         return None
+    return _changes_with_company(model, inputs)
+
+
+def mixes_examples(model: nn.Module, inputs: Any, layers: list[Layer]) -> bool | None:
+    """The same of a model without any batch norm, and with one answer an example: (n,) or (n, outputs).
+
+    Sequences of answers are not asked: their first axis may be time.
+    """
+    normed = any("batch_norm" in layer.between for layer in layers)
+    if normed or not isinstance(inputs, Tensor) or len(inputs) < 4 or any(map(_averages, model.modules())):
+        return None
+    return _changes_with_company(model, inputs, most=2)
+
+
+def _averages(module: nn.Module) -> bool:
+    return "BatchNorm" in type(module).__name__
+
+
+def _changes_with_company(model: nn.Module, inputs: Tensor, most: int | None = None) -> bool | None:
+    """Answers of each half of a batch, alone and together with the other half; of at most so many axes."""
+    half = len(inputs) // 2
     with unnoticed(model), torch.no_grad():
         model.eval()
-        alone, together = (next(iter(tensors(model(part))), None) for part in (inputs[: len(inputs) // 2], inputs))
-    if alone is None or together is None or not alone.is_floating_point():
+        together, first, second = (
+            next(iter(tensors(model(part))), None) for part in (inputs, inputs[:half], inputs[half:])
+        )
+    if together is None or first is None or second is None or not together.is_floating_point():
+        return None
+    alone = torch.cat([first, second]) if most is not None else first
+    if most is not None and (together.dim() > most or len(together) != len(inputs) or len(alone) != len(together)):
         return None
     other = together[: len(alone)]
     return bool((alone - other).abs().max() > 1e-3 * other.abs().max())

@@ -101,7 +101,7 @@ class LossReader:
         if self.facts.row_sums is None and self._outputs is not None:
             given = getattr(node, "_saved_self", None) if self.facts.kind == "nll" else None
             self.facts.row_sums = _row_sums(self._outputs if given is None else given.detach(), self.facts.kind)
-        self.facts.spread = self.facts.spread or spread(path.nodes, outputs)
+        self.facts.spread = self.facts.spread or spread(path.nodes, outputs, self._shape)
         if not self.facts.added and node is not None:
             more = [one for one in path.nodes if one is not node and _TARGETS.get(one.name(), ("",))[0] in _ERRORS]
             self.facts.added = [values_of(one._saved_target.detach()) for one in more]

@@ -285,6 +285,8 @@ class Record(msgspec.Struct, kw_only=True):
     """Parameters that lead to the output and are neither the model's nor the optimizer's, as of layers in a list."""
     batch_dependent: bool | None = None
     """In evaluation mode an answer changes with its batch; asked only where no module explains a batch norm."""
+    mixed: bool | None = None
+    """The same where nothing runs over the batch on purpose; None if it was not asked."""
     norms: list[Norm] = []
     dropout: float = 0.0
     """Largest dropout probability in the model."""

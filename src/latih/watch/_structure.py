@@ -16,7 +16,7 @@ from torch.nn.parameter import is_lazy
 from latih.tape import Tape, read, tensors, unwrap
 
 from ._facts import layers_of, norms_of, optimizer_of, parameters_of
-from ._foreign import depends_on_batch, unregistered
+from ._foreign import depends_on_batch, mixes_examples, unregistered
 from ._guard import Guard, guarded, quiet
 from ._record import Record
 from ._rerun import no_autocast_cache, without_foreign_hooks
@@ -100,7 +100,10 @@ class Structure:
 
     @guarded("answers in evaluation mode")
     def _ask_for_company(self, model: nn.Module, inputs: tuple[tuple, dict]) -> None:
-        self.record.batch_dependent = depends_on_batch(model, _fewer(_together(model, *inputs)), self.record.layers)
+        examples = _fewer(_together(model, *inputs))
+        self.record.batch_dependent = depends_on_batch(model, examples, self.record.layers)
+        if self.record.batch_dependent is None:
+            self.record.mixed = mixes_examples(model, examples, self.record.layers)
 
     def _tape(self, model: nn.Module, args: tuple, kwargs: dict) -> tuple[Tape | None, dict[str, int]]:
         sizes: dict[str, int] = {}

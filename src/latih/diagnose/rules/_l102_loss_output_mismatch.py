@@ -31,6 +31,8 @@ RANGES = {
 BEYOND = 0.5
 """Standard deviations of the targets by which they must lie out of reach."""
 _VALUES = frozenset(("mse", "mae", "huber", "smooth_l1"))
+_EXACTLY = 1e-3
+"""How far the sums of a softmax are from 1 if nothing, such as a mean over places, comes behind it."""
 _APART = 0.02
 """How far sums of probabilities may be from 1."""
 _ONCE_MORE = {
@@ -120,7 +122,8 @@ def _mismatches(record: Record, loss: Loss, head: Layer | None) -> Iterator[tupl
             "Use a sigmoid for one unit: return torch.sigmoid(score)",
             "error",
         )
-    if end == "softmax" and loss.kind in ("binary_cross_entropy", *_VALUES) and loss.target_sums is not None and seen:
+    last = loss.row_sums is None or max(abs(one - 1) for one in loss.row_sums) < _EXACTLY
+    if end == "softmax" and loss.kind in ("binary_cross_entropy", *_VALUES) and loss.target_sums and seen and last:
         smallest, largest = loss.target_sums
         if max(abs(smallest - 1), abs(largest - 1)) > 0.5:
             yield (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from latih.watch import Record
 
 from .._base import Finding, NotApplicable, Rule
@@ -15,6 +17,8 @@ FEWEST = 96
 """Examples below which a weak relation may hide."""
 RARE = 0.2
 """Share of the examples that are not of the most common class; fewer say too little about the others."""
+_FEW = 16
+"""Columns up to which neighbours are near enough to tell by themselves: in more, all examples are far apart."""
 _PATIENCE = 96
 _NOTHING = 0.02
 """Share of the constant's loss that is gone on validation data where something was understood."""
@@ -29,11 +33,11 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
 
     Symptom, asked of the data alone: neither do close inputs have close targets (five nearest neighbours), nor do
     distances between inputs go with those between targets (distance covariance, Székely et al., 2007), compared with
-    permuted targets; p >= 0.05 on 96 examples or more. Second signal: the loss does not get below what the best
-    constant output costs, by more than what learning by heart explains; before a run, p >= 0.2 instead. Inputs that are
-    all alike are another matter, and so are targets that are sequences, images, or positions in the batch (a class for
-    every example). What learns in training must not do so on validation data, or nothing is said until they are told.
-    Tokens, whose neighbours say less, need a loss that stays at the best constant's for 96 updates.
+    permuted targets; p >= 0.05 on 96 examples or more. Second signal: after 96 updates the loss is not below what the
+    best constant output costs, by more than what learning by heart explains. What learns in training must not do so on
+    validation data, or nothing is said until they are told. Before a run: p >= 0.2 instead, and an info for inputs of
+    more than 16 columns. Inputs that are all alike are another matter, and so are targets that are sequences, images,
+    or positions in the batch (a class for every example).
     """
     loss, inputs = record.loss, record.inputs
     chance, size = loss.association, loss.association_size
@@ -64,7 +68,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
         Finding(
             "L207",
             "labels-unrelated",
-            "warning",
+            "warning" if record.losses or _columns(record) <= _FEW else "info",
             "targets",
             {"p-value of chance": chance, "threshold": CHANCE, "examples": size} | second,
             f"On {size} examples the targets go with the inputs no better than permuted ones do.",
@@ -73,6 +77,10 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
             weight=1.5,
         )
     ]
+
+
+def _columns(record: Record) -> int:
+    return math.prod(record.inputs.shape[1:]) if record.inputs is not None else 0
 
 
 def _names(record: Record) -> bool:
@@ -97,9 +105,9 @@ def _second(record: Record) -> dict[str, float | None] | None:
         if gain is None or curve.learns is None or gain > LEARNT:
             return None
         held = _held_out(record, curve)
-        if (held is None and (curve.learns or len(curve) < _PATIENCE)) or (held is not None and held > _NOTHING):
+        if len(curve) < _PATIENCE or (curve.learns if held is None else held > _NOTHING):
             return None
-        if _names(record) and (curve.learns or len(curve) < _PATIENCE):
+        if _names(record) and curve.learns:
             return None
         return {"gain over the best constant": gain, "threshold of the gain": LEARNT}
     probes = record.probes

@@ -74,12 +74,14 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
 
 def _silenced(record: Record) -> Finding | None:
     """Weights that had a gradient when training began and have had none at all since, while others go on."""
-    if len(record.samples) < 1 + _LATER or record.samples[0].step > 1 or learns_well(record):
+    if len(record.samples) < 1 + _LATER or record.samples[0].step > 1:
         return None
     first = {one.layer: one.weight_grad for one in record.samples[0].readings if one.weight_grad}
     later = [{one.layer: one.weight_grad for one in sample.readings} for sample in record.samples[-_LATER:]]
     known = [name for name in first if all(sample.get(name) is not None for sample in later)]
     gone = [name for name in known if not any(sample[name] for sample in later)]
+    if gone != known and learns_well(record):
+        return None
     if not gone or not all(one.grad_norm for one in record.samples[-_LATER:]) or _apart(record) < _LONG:
         return None
     evidence = {"gradient at the start": first[gone[0]], "at the last samples": 0.0, "samples": _LATER}

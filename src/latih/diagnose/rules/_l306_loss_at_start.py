@@ -10,9 +10,11 @@ from latih.watch import Record, Values
 from .._base import Finding, NotApplicable, Rule, Severity
 from .._chain import CONSEQUENCE, raw_inputs
 from .._progress import Curve
-from .._stuck import far, lost, wasted
+from .._stuck import far, lost, lowest, wasted
 
 WORTH_SAYING = 3.0
+UNKNOWN = 30.0
+"""The same for a loss whose floor is not known, in units of that loss or of 1."""
 LOGS, SQUARES, DISTANCES = 4.0, 100.0, 10.0
 """Times the best constant output's loss, for log losses, squared errors, and absolute ones."""
 _LOG_LOSSES = ("cross_entropy", "nll", "binary_cross_entropy", "bce_with_logits")
@@ -29,7 +31,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     the run (three times it after those of the user's optimizer on one batch), or lost. Above three times at the start,
     which is soon over, is an info.
 
-    Silent where the best constant output's loss is not known.
+    Before a run also for losses without a known floor: thirty times, in units of the best constant's loss (at least 1),
+    and still so after two dozen of the user's steps on the batch. Silent where that constant is not known.
     """
     baseline, floor = record.loss.baseline, record.loss.floor
     if record.probes is not None:
@@ -37,6 +40,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     else:
         # the first one only: the second already shows what one update did
         start = next((one for one in record.losses[:1] if one is not None and math.isfinite(one)), None)
+    if baseline is not None and floor is None and record.probes is not None:
+        return _unknown(record, baseline)
     if baseline is None or floor is None:
         return NotApplicable("the loss of the best constant output is not known")
     if record.probes is None and not Curve.of(record).exact:
@@ -67,6 +72,26 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     weight = 0.8 * (CONSEQUENCE if raw_inputs(record) else 1.0)
     head = next((one.name for one in record.layers if one.is_head), "")
     return [Finding("L306", "loss-at-start", severity, head, evidence, why, advice, cures, weight)]
+
+
+def _unknown(record: Record, baseline: float) -> list[Finding]:
+    """A loss without a known floor: told from the best constant that was found for the batch, before a run."""
+    start, fit = record.probes.start_loss if record.probes else None, record.probes.fit if record.probes else None
+    unit, reached = max(abs(baseline), 1.0), lowest(fit)
+    if start is None or not (start - baseline) / unit > UNKNOWN:
+        return []
+    times = (start - baseline) / unit
+    still = reached is None or (reached - baseline) / unit > UNKNOWN
+    evidence = {"first_loss": start, "best_constant": baseline, "times": times, "at_most": UNKNOWN}
+    evidence |= {"loss_after": reached} if reached is not None else {}
+    why = f"The first loss is {start:.3g}, and an output that is the same for all examples reaches {baseline:.3g}."
+    advice = (
+        "with torch.no_grad():  # a head that starts quiet, at a value that the loss can live with\n"
+        "    head.weight.mul_(0.1); head.bias.zero_()"
+    )
+    severity: Severity = "warning" if still else "info"
+    cures = ("reinitialise", "standardise_targets")
+    return [Finding("L306", "loss-at-start", severity, "", evidence, why, advice, cures, 0.8)]
 
 
 def _gone(record: Record) -> dict[str, Any] | None:

@@ -8,8 +8,9 @@ from .._base import Finding, NotApplicable, Rule
 from .._movement import Movement
 from .._progress import ENOUGH, Curve
 from .._stuck import unfit
+from .._trouble import hardly_learns, learns_well
 
-_CHANCE = 3.0
+_CHANCE = 10.0
 _PATIENCE = 200
 _SAMPLES = 5
 _NO_BETTER = 0.005
@@ -26,8 +27,11 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     together cannot be in a training that works, so five samples are enough.
 
     Else this is the fallback behind every other rule: after 200 updates the loss is what a constant output reaches, it
-    has no trend or goes up, surely less than a tenth is gained, and the weights have travelled three times their own
-    length (the sum of |update| / |weight|; nets that leave a plateau late, as on parity, have done so by about two).
+    has no trend or goes up, surely less than a tenth is gained, and the weights have travelled ten times their own
+    length (the sum of |update| / |weight|; nets that leave a plateau late, as on parity, have done so by about six).
+    Where an answer in evaluation mode changes with the other examples of its batch and no norm is there to do that,
+    examples are mixed; an error unless most is learned all the same.
+
     Without a known baseline nobody can tell a plateau
     from a floor, so the rule stays silent then. A run that is over needs no such patience: its loss is not below the
     constant's, by the last half's mean and twice its error.
@@ -39,6 +43,9 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
         return [_no_gradient(record)]
     if not record.updates and record.ended and _evaluated_alike(record):
         return [_never_stepped(record)]
+    mixed = _suffers(record, curve) if record.mixed else None
+    if mixed is not None:
+        return [_mixed(mixed)]
     if not len(movement):
         return NotApplicable("no update was sampled")
     if len(movement) >= _SAMPLES and movement.peak == 0 and _wants_to_move(record):
@@ -86,6 +93,27 @@ def _over(record: Record, curve: Curve) -> Finding:
         "Let latih.check(model, batch, loss) try to fit one batch: a net that can needs other steps, or more.",
         ("raise_lr", "reinitialise", "change_optimizer"),
         0.2,
+    )
+
+
+def _suffers(record: Record, curve: Curve) -> dict | None:
+    """Little is learned of a batch, or after four dozen updates less than a run that learns well has learned."""
+    if len(curve) < 2 * ENOUGH:
+        return hardly_learns(record)
+    return None if learns_well(record) else {"gain": curve.gain}
+
+
+def _mixed(second: dict) -> Finding:
+    return Finding(
+        "L403",
+        "not-learning",
+        "error",
+        "",
+        {"answers change with the other examples": True, **second},
+        "An answer changes with the other examples of its batch, though no norm runs over it: examples are mixed.",
+        "nn.LSTM(..., batch_first=True)  # or look for a view, transpose or softmax that takes axis 0 for another one",
+        (),
+        2.4,
     )
 
 

@@ -18,11 +18,11 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     is more than three times as large, or the blocks' means rise by more than four standard errors twice or more and
     come down between. Second signal: the level has risen from its best by more than half of what had been gained, or is
     above the constant output's. Steps beyond 2 / curvature swing (Cauchy's bound for gradient descent); momentum makes
-    the swings long. Silent below 48 updates, in runs that learn, and where the loss is not finite any more.
+    the swings long. Silent below 96 updates, in runs that learn, and where the loss is not finite any more.
     """
     curve = Curve.of(record)
-    if len(curve) < 2 * ENOUGH:
-        return NotApplicable(f"fewer than {2 * ENOUGH} updates")
+    if len(curve) < 4 * ENOUGH:
+        return NotApplicable(f"fewer than {4 * ENOUGH} updates")
     if record.losses[-1] is None or not swings(curve):
         return []
     movement = Movement.of(record)

@@ -62,7 +62,9 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
 def _behind_neighbours(record: Record, curve: Curve) -> list[Finding]:
     """Looking at the five nearest examples leaves less than half of the loss that the network leaves."""
     loss = record.loss
-    if loss.neighbours is None or loss.weighted or not record.ended:  # many a plateau is left late
+    if (
+        loss.neighbours is None or loss.weighted or not record.ended or (curve.gain or 0.0) > _ONE
+    ):  # many a plateau is left late
         return []
     told = [one.values.get("loss") for one in record.evaluations if one.part == "valid"]
     level = min([curve.level, *(one for one in told if one is not None)])  # dropout makes the training loss larger

@@ -37,6 +37,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     curve, movement, settings = Curve.of(record), Movement.of(record), record.optimizer
     if settings is not None and _averages_cross(settings):
         return [_crossed(settings)]
+    if settings is not None and settings.name in ("rprop", "lbfgs") and _lost_in_batches(record, curve):
+        return [_thrown(settings, record)]
     if settings is None or not len(movement):
         return NotApplicable("the optimizer is not known")
     if len(curve) < 2 * ENOUGH:
@@ -63,6 +65,27 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     return [
         Finding("L409", "unsuited-optimizer", "warning", "", evidence, why, advice, cures, 0.5 if cause else weight)
     ]
+
+
+def _lost_in_batches(record: Record, curve: Curve) -> bool:
+    """The loss is lost, or has left for good, and one batch is not like another."""
+    batches = record.loss.batches
+    differ = len({(one.mean, one.std, *one.classes.items()) for one in batches}) > 1
+    return differ and (len(curve) < len(record.losses) or curve.blown_up)
+
+
+def _thrown(settings: Optimizer, record: Record) -> Finding:
+    return Finding(
+        "L409",
+        "unsuited-optimizer",
+        "error",
+        "",
+        {"optimizer": settings.name, "batches that differ": len(record.loss.batches), "loss": "not finite, or far off"},
+        f"{settings.name.upper()} needs the gradient of all data at once; on mini-batches it took the loss away.",
+        _ADAM,
+        ("change_optimizer",),
+        1.7,
+    )
 
 
 def _averages_cross(settings: Optimizer) -> bool:
