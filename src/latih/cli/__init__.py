@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from latih._checks import InputError, did_you_mean
 from latih._version import __version__
 
+from ._processes import complain, several
+
 # command -> what it does, in the order of use
 COMMANDS = {
     "train": "Train a network on data; leaves a run folder.",
@@ -44,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(words)
     except InputError as error:
-        print(f"latih: {_one_line(str(error))}", file=sys.stderr)
+        complain(f"latih: {_one_line(str(error))}")
         return 2
     except BrokenPipeError:
         # whoever read our output has seen enough
@@ -54,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.filename is None:
             raise
         what = f"{str(error.filename)[:200]}: {error.strerror or error}; name another path, or change its permissions."
-        print(f"latih: {_one_line(what)}", file=sys.stderr)
+        complain(f"latih: {_one_line(what)}")
         return 2
     except KeyboardInterrupt:
         print("latih: stopped.", file=sys.stderr)
@@ -77,5 +79,7 @@ def _dispatch(words: list[str]) -> int:
     if words[0] not in COMMANDS:
         hint = did_you_mean(words[0], COMMANDS, f"; the commands are {', '.join(COMMANDS)}.")
         raise InputError(f"{words[0]!r} is not a command{hint}")
+    if several() and words[0] != "train":
+        raise InputError(f"latih {words[0]} works in one process, and there are {several()}; run it without torchrun.")
     command = importlib.import_module(f"latih.cli._{words[0].replace('-', '_')}")
     return command.run(words[1:])

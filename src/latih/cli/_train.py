@@ -14,6 +14,7 @@ from latih._checks import InputError
 from latih._recipe import Recipe, Source, read_toml
 
 from ._arguments import fresh_folder, method, read, refuse_unnamed_code
+from ._processes import restarts, several, speaks
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,19 @@ def run(words: Sequence[str]) -> int:
     asked = _read(words)
     source, folder = asked.source.resolved(), asked.out or fresh_folder(asked.source)
     # said before torch is loaded, which takes seconds
-    print(f"latih  {source.model} on {source.data} -> {folder}", flush=True)
-    return _train(source, asked, folder)
+    if speaks():
+        print(f"latih  {source.model} on {source.data} -> {folder}", flush=True)
+    if not several():
+        return _train(source, asked, folder)
+    from latih.train import joined
+
+    with joined() as world:
+        return _train(source, asked, world.once(lambda: folder))
 
 
 def _read(words: Sequence[str]) -> Train:
     """Flags over recipe file (or, to resume, the run's own recipe) over defaults."""
-    asked = read(Train, words, "train")
+    asked = _restarted(read(Train, words, "train"))
     file = asked.recipe
     if asked.resume:
         if asked.out is None:
@@ -95,31 +102,61 @@ def _read(words: Sequence[str]) -> Train:
     return final
 
 
+def _restarted(asked: Train) -> Train:
+    """Where torchrun starts it anew, the same command goes on with the run that it began."""
+    if several() and asked.heal:
+        raise InputError(f"--heal works in one process, and there are {several()}; latih heal shows what to change.")
+    done, most = restarts()
+    if most and asked.out is None:
+        raise InputError("--max-restarts needs --out: name the run folder that a restart shall go on with.")
+    begun = done and asked.out is not None and (asked.out / "recipe.toml").is_file()
+    return replace(asked, resume=True) if begun else asked
+
+
 def _train(source: Source, asked: Train, folder: Path) -> int:
     from latih.report import summary_lines, write_report
-    from latih.train import Log, Options, Reporter, Watcher, check_job, describe, planned, prepare, run_job
+    from latih.train import (
+        Callback,
+        Log,
+        Options,
+        Reporter,
+        Watcher,
+        check_job,
+        current,
+        describe,
+        planned,
+        prepare,
+        run_job,
+    )
     from latih.train.run_folder import refuse_unusable
 
-    refuse_unusable(folder, resume=asked.resume)
-    planned(asked.settings, folder, resume=asked.resume, extend=asked.extend)
+    world = current()
+    world.once(lambda: refuse_unusable(folder, resume=asked.resume))
+    world.once(lambda: planned(asked.settings, folder, resume=asked.resume, extend=asked.extend))
     prepared = prepare(source, asked.settings)
-    for line in describe(*prepared[:2]):
-        print(line)
-    watching = []
-    if asked.check and not asked.heal:
-        before = check_job(asked.settings, prepared)
-        if not before.healthy:
-            print(before)
-        watching = [Watcher(folder, print, before)]
-    sys.stdout.flush()
-    logs = [] if asked.log == "none" else [Log(asked.log, folder)]
-    options = Options(folder=folder, resume=asked.resume, extend=asked.extend, callbacks=[Reporter(), *watching, *logs])
+    callbacks: list[Callback] = []
+    if world.first:
+        for line in describe(*prepared[:2]):
+            print(line)
+        callbacks = [Reporter()]
+        if asked.check and not asked.heal:
+            before = check_job(asked.settings, prepared)
+            if not before.healthy:
+                print(before)
+            callbacks.append(Watcher(folder, print, before))
+        sys.stdout.flush()
+        if asked.log != "none":
+            callbacks.append(Log(asked.log, folder))
+    world.wait()
+    options = Options(folder=folder, resume=asked.resume, extend=asked.extend, callbacks=callbacks)
     if asked.heal:
         from latih.heal import train_job
 
         run = train_job(source, asked.settings, options, prepared, print)
     else:
         run = run_job(source, asked.settings, options, prepared)
+    if not world.first:
+        return int(run.interrupted)
     if run.interrupted:
         code = f" --model {source.model}" if source.is_factory else ""
         print(f"stopped after {run.summary['updates']} updates; go on with: latih train --out {folder} --resume{code}")

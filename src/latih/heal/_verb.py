@@ -12,7 +12,7 @@ from torch import nn
 from latih._checks import InputError, within
 from latih.diagnose import Findings, check
 from latih.optim import OptimizerSpec
-from latih.train import LossFunction, Recipe, seeded
+from latih.train import LossFunction, Recipe, alone, seeded
 
 from ._base import Training
 from ._healing import Healing, Tried, Verdict
@@ -75,6 +75,7 @@ def heal(
     >>> healing.verdict, healing.edits[0].cure
     ('healed', 'standardise_inputs')
     """
+    alone("heal", "heal in one process, then train the recipe in several")
     within("heal", "budget", budget, 0.01, 10.0)
     recipe = recipe or Recipe()
     say = progress or _silent

@@ -36,6 +36,10 @@ from ._losses import Scaled as Scaled
 from ._losses import loss_function as loss_function
 from ._plan import planned as planned
 from ._predict import Predictions, predict
+from ._processes import World as World
+from ._processes import alone as alone
+from ._processes import current as current
+from ._processes import joined as joined
 from ._progress import Reporter
 from ._rollback import DIVERGED as DIVERGED
 from ._rollback import TREATED as TREATED

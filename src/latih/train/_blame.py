@@ -30,7 +30,7 @@ def origin_of(step: Step, inputs: Tensor, targets: Tensor) -> Origin | None:
             with step.autocast:
                 output = model(inputs)
                 loss = step.loss_function(output, targets)
-            if math.isfinite(float(loss)):
+            if math.isfinite(float(loss.detach())):
                 return None
             suspect.search(step.count, loss, [output])
     except Exception:  # the run has trouble enough

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from ._trainer import Trainer
 
 
+_EVERY = 10  # updates after which the first of several processes looks at the clock
+
+
 class _Snapshot(NamedTuple):
     """A trainer's copy; valid until the next one is made."""
 
@@ -61,7 +64,7 @@ class Checkpoints(Callback):
 
     def on_step_end(self, trainer: Trainer) -> None:
         """Save if it is due, and nothing is being written."""
-        if self._due(trainer) and not self._writer.busy:
+        if self._now(trainer):
             self._begin(trainer)
 
     def on_epoch_end(self, trainer: Trainer) -> None:
@@ -83,8 +86,7 @@ class Checkpoints(Callback):
 
         Raises `InputError` where none is intact, and where it does not fit the trainer.
         """
-        remove_leftovers(self.folder)
-        contents = newest_intact(self.folder, self.say)
+        contents = trainer.world.once(self._newest)
         if contents is None:
             self.say(f"{self.folder}: stopped before its first checkpoint; beginning again")
             return
@@ -101,8 +103,20 @@ class Checkpoints(Callback):
         if left:
             self.say(f"{self.folder}: the saved state of {', '.join(left)} is not used, this run has no such callback")
 
+    def _newest(self) -> dict[str, bytes] | None:
+        remove_leftovers(self.folder)
+        return newest_intact(self.folder, self.say)
+
     def _place(self, trainer: Trainer) -> Path:
         return place(self.folder, trainer.step.count)
+
+    def _now(self, trainer: Trainer) -> bool:
+        """Whether to save; of several processes the first one decides, at updates that all of them know."""
+        if trainer.world.size > 1:
+            count, steps = trainer.step.count, self.every.steps
+            if (steps is None and self.every.seconds is None) or count % (steps or _EVERY):
+                return False
+        return trainer.world.once(lambda: self._due(trainer) and not self._writer.busy)
 
     def _due(self, trainer: Trainer) -> bool:
         if self.every.steps is not None and trainer.step.count % self.every.steps == 0:
@@ -113,11 +127,14 @@ class Checkpoints(Callback):
     def _begin(self, trainer: Trainer, history: bytes | None = None) -> None:
         """Copy the trainer, and leave the rest to the writer; raises `InputError` if its last work failed."""
         trainer.notify("on_use")
+        seen = {} if trainer.meter is None else trainer.meter.state()
+        if not trainer.world.first:
+            return
         self._writer.wait()
         self._saved_at = time.monotonic()
         target, best = self._place(trainer), self._best(trainer)
         # one that a resumed run finds there is of the same moment
-        snapshot = None if target.exists() else self._copy(trainer)
+        snapshot = None if target.exists() else self._copy(trainer, seen)
 
         def work() -> None:
             if snapshot is not None:
@@ -131,8 +148,8 @@ class Checkpoints(Callback):
 
         self._writer.start(work)
 
-    def _copy(self, trainer: Trainer) -> _Snapshot:
-        copied = self._buffers.copy({"weights": trainer.step.model.state_dict(), "state": state_of(trainer)})
+    def _copy(self, trainer: Trainer, seen: dict[str, Any]) -> _Snapshot:
+        copied = self._buffers.copy({"weights": trainer.step.model.state_dict(), "state": state_of(trainer, seen)})
         return _Snapshot(trainer.step.count, trainer.epoch, copied["weights"], copied["state"])
 
     def _write(self, target: Path, snapshot: _Snapshot) -> None:

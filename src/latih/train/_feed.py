@@ -11,6 +11,8 @@ from torch import Tensor
 from latih._checks import InputError
 from latih.data import Batch, permutation
 
+from ._parts import own_part
+
 if TYPE_CHECKING:
     from ._trainer import Trainer
 
@@ -22,7 +24,7 @@ def feed(trainer: Trainer) -> Iterator[Batch]:
         left_out = trainer.left_out
         rest = order(trainer)[trainer.batch * trainer.batch_size :]
         try:
-            for batch in trainer.train.batches(rest, trainer.batch_size):
+            for batch in trainer.train.batches(*own_part(rest, trainer.batch_size, trainer.world)):
                 yield batch
                 if trainer.left_out is not left_out:
                     break  # and go on in another order
@@ -55,8 +57,11 @@ def order(trainer: Trainer) -> Tensor:
 
 
 def refetch(trainer: Trainer, place: int) -> Batch | None:
-    """The batch `place` of this epoch as the step saw it; None where a loader decides what comes when."""
-    if place == trainer.batch - 1:
+    """The batch `place` of this epoch as the step saw it; None where a loader decides what comes when.
+
+    Of several processes each gets the whole batch, so that all come to the same judgement.
+    """
+    if place == trainer.batch - 1 and trainer.world.size == 1:
         return trainer.last
     if hasattr(trainer.train, "batch_size"):
         return None

@@ -27,12 +27,15 @@ from ._early import EarlyStopping
 from ._history import History
 from ._interrupt import Interrupt
 from ._metrics import Meter
+from ._parts import check_parts
 from ._plan import over_run, planned, write_plan
 from ._probe import probe
+from ._processes import current
 from ._remedy import Treat
 from ._rollback import Rollback
 from ._seed import seeded
 from ._step import LossFunction, Step
+from ._together import shared_norms, together
 from ._trainer import Trainer
 
 
@@ -94,53 +97,67 @@ class Options:
 def fit(parts: Parts, recipe: Recipe, options: Options) -> Run:
     """Train, evaluate on the test part if there is one, and leave the caller's random state as it was."""
     started = time.perf_counter()
-    recipe = planned(recipe, options.folder, resume=options.resume, extend=options.extend)
+    world = current()
+    recipe = world.once(lambda: planned(recipe, options.folder, resume=options.resume, extend=options.extend))
     with seeded(recipe.seed):
         trainer = make_trainer(parts, recipe, options)
         trainer.fit()
         kept = _kept(trainer)
         summary = _summary(trainer, kept, parts.test)
     summary["seconds"] = round(time.perf_counter() - started, 2)
-    if options.folder is not None:
-        run_folder.write(options.folder / run_folder.HISTORY, trainer.history.lines())
-        run_folder.write(
-            options.folder / run_folder.SUMMARY, msgspec.json.format(msgspec.json.encode(summary), indent=2)
-        )
+    folder = options.folder if world.first else None
+    if folder is not None:
+        run_folder.write(folder / run_folder.HISTORY, trainer.history.lines())
+        run_folder.write(folder / run_folder.SUMMARY, msgspec.json.format(msgspec.json.encode(summary), indent=2))
     rank = None if kept is None else trainer.rank(kept)
-    return Run(parts.model, trainer.history, recipe, summary, options.folder, rank)
+    return Run(parts.model, trainer.history, recipe, summary, folder, rank)
 
 
 def make_trainer(parts: Parts, recipe: Recipe, options: Options) -> Trainer:
     """Check that everything fits and put it together; with `resume`, as the newest checkpoint left it."""
-    device = pick_device(recipe.device)
+    world, device = current(), pick_device(recipe.device)
     train, valid = on_device(parts.train, device), on_device(parts.valid, device)
     size = getattr(train, "batch_size", recipe.batch_size)
     if size > len(train):
         raise InputError(
             f"recipe(batch_size={size}): only {len(train)} examples to train on; take a batch size of at most that."
         )
+    check_parts(world, train, valid, size)
     outputs, measurable = probe(parts.model.to(device), train, valid, parts.loss, min(size, 32), device)
-    meter = Meter(recipe.metric, peek_targets(train), outputs, device) if measurable else None
+    meter = Meter(recipe.metric, peek_targets(train), outputs, device, world) if measurable else None
+    notices = shared_norms(world, parts.model, device)
     step = _step(parts, recipe, options, updates=-(-len(train) // size))
     early = EarlyStopping(recipe.patience) if recipe.patience and valid is not None else None
     checkpoints = None
     if options.folder is not None:
         # only now, when everything fits, is anything written
-        run_folder.claim(options.folder, resume=options.resume)
-        checkpoints = Checkpoints(options.folder, recipe.keep_checkpoints, recipe.save_every)
-        if not options.resume:
-            run_folder.write(options.folder / run_folder.RECIPE, write_toml(recipe, parts.source))
+        world.once(lambda: _begin_folder(parts, recipe, options))
+        say = None if world.first else _say_nothing
+        checkpoints = Checkpoints(options.folder, recipe.keep_checkpoints, recipe.save_every, say)
     # checkpoints come last: what the others remember of the moment is saved with it
     rollback = Rollback(recipe.rollback, options.treat) if recipe.rollback else None
-    ordered = (rollback, early, *options.callbacks, Interrupt(checkpoints), checkpoints)
+    ordered = (rollback, early, *options.callbacks, *notices, Interrupt(checkpoints), checkpoints)
     augment = build("augment", recipe.augment)
     callbacks = [one for one in ordered if one is not None]
-    trainer = Trainer(step, train, valid, meter, recipe, augment, device, size, callbacks)
+    trainer = Trainer(step, train, valid, meter, recipe, augment, device, size, callbacks, world=world)
     if checkpoints is not None and options.resume:
         checkpoints.restore(trainer)
         if options.extend is not None:
-            write_plan(recipe, checkpoints.folder)
+            world.once(lambda: write_plan(recipe, checkpoints.folder))
+    if world.size > 1:
+        step.network = together(world, parts, size, device)
     return trainer
+
+
+def _begin_folder(parts: Parts, recipe: Recipe, options: Options) -> None:
+    assert options.folder is not None
+    run_folder.claim(options.folder, resume=options.resume)
+    if not options.resume:
+        run_folder.write(options.folder / run_folder.RECIPE, write_toml(recipe, parts.source))
+
+
+def _say_nothing(line: str) -> None:
+    """The first process speaks."""
 
 
 def on_device(examples: Examples | None, device: torch.device) -> Any:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ._trainer import Trainer
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_EVERY = 10  # updates after which processes ask each other
 
 
 class Interrupt(Callback):
@@ -20,17 +21,20 @@ class Interrupt(Callback):
 
     def __init__(self, checkpoints: Checkpoints | None) -> None:
         self.checkpoints = checkpoints
-        self.asked = False
+        self.asked = self._several = False
         self._previous: dict[int, Any] = {}
 
     def on_fit_start(self, trainer: Trainer) -> None:
         """Listen; only the main thread may."""
+        self._several = trainer.world.size > 1
         if threading.current_thread() is threading.main_thread():
             self._previous = {number: signal.signal(number, self._ask) for number in _SIGNALS}
 
     def on_step_end(self, trainer: Trainer) -> None:
         """Between two steps is where a run can stop without losing anything."""
-        if self.asked:
+        if self._several and trainer.step.count % _EVERY:
+            return
+        if trainer.world.any(self.asked):
             trainer.interrupted = True
             if self.checkpoints is not None:
                 self.checkpoints.save(trainer)
@@ -42,6 +46,7 @@ class Interrupt(Callback):
             signal.signal(number, handler)
 
     def _ask(self, number: int, frame: object) -> None:
-        if self.asked:
+        # torchrun hands on a Ctrl-C that its processes have received themselves, and waits for them
+        if self.asked and not self._several:
             raise KeyboardInterrupt
         self.asked = True

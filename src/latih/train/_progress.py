@@ -54,7 +54,8 @@ class Reporter(Callback):
         then, count = self._mark
         self._mark = (now, trainer.step.count)
         speed = (trainer.step.count - count) * trainer.batch_size / max(now - then, 1e-9)
-        metric = f"  {trainer.meter.name} {trainer.meter.compute():.3f}" if trainer.meter is not None else ""
+        alone = trainer.world.size == 1  # a metric of all processes is for all to ask
+        metric = f"  {trainer.meter.name} {trainer.meter.compute():.3f}" if trainer.meter is not None and alone else ""
         numbers = f"loss {float(trainer.step.loss):.3f}{metric}  lr {trainer.step.lr:.2g}  {_thousands(speed)}/s"
         done = trainer.epoch * self._batches + trainer.batch
         title = f"epoch {trainer.epoch + 1}/{trainer.recipe.epochs}"

@@ -71,6 +71,8 @@ class Rollback(Callback):
 
     def on_loss(self, trainer: Trainer) -> None:
         """Where losses are read at once, the weights that made one that is not finite can still be asked."""
+        if trainer.world.size > 1:
+            return  # of a part: all processes look at the whole batch, when it is lost
         if self._reads_at_once(trainer) and self._origin is None and not math.isfinite(float(trainer.step.loss)):
             self._origin = origin_of(trainer.step, *trainer.last[:2])
 
@@ -136,7 +138,8 @@ class Rollback(Callback):
         middle = (spike.usual + spike.now) / 2
         if float(trainer.losses[-1]) <= middle:
             return False  # this one says nothing: the next may
-        before = loss_on(self._before(trainer, spike.updates), trainer.step, *trainer.last[:2])
+        batch = refetch(trainer, trainer.batch - 1) or trainer.last
+        before = loss_on(self._before(trainer, spike.updates), trainer.step, *batch[:2])
         if not before < middle:
             self.level.accept()  # it was as hard before
             return False

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ._trainer import Trainer
 
 
-def state_of(trainer: Trainer) -> dict[str, Any]:
-    """Plain data and tensors, still the trainer's own: copy them before it goes on."""
+def state_of(trainer: Trainer, meter: dict[str, Any]) -> dict[str, Any]:
+    """Plain data and tensors, still the trainer's own: copy them before it goes on. `meter` is its meter's state."""
     step, history = trainer.step, trainer.history
     callbacks = {key: state for key, one in keyed(trainer.callbacks) if (state := one.state())}
     return {
@@ -38,7 +38,7 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
             "losses": torch.from_numpy(np.array(history.losses, dtype=np.float64)),
             "clipped": dict(history.clipped),
         },
-        "meter": {} if trainer.meter is None else trainer.meter.state(),
+        "meter": meter,
         "callbacks": callbacks,
         "rng": torch.get_rng_state(),
         "device_rng": _device_rng(trainer.device),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from latih._checks import InputError
 from latih._recipe import Precision
@@ -37,6 +39,10 @@ class Step:
     precision: Precision = "float32"
     compiled: bool = False
     notify: Callable[[str], None] = _ignore
+    network: nn.Module | None = None
+    """What runs the model's forward pass where it is not the model itself: DDP, for several processes."""
+    share: float = 1.0
+    """How much the coming batch counts: other than 1 where processes have parts of unequal size."""
 
     def __post_init__(self) -> None:
         self.count = 0
@@ -58,7 +64,7 @@ class Step:
     def __call__(self, inputs: Tensor, targets: Tensor) -> None:
         """Update the parameters once from the batch `inputs` (batch, ...) and `targets` (batch, ...)."""
         self.set_rates()
-        if self.accumulate == 1:
+        if self.accumulate == 1 and self.share == 1.0:
             self._backward(inputs, targets, 1.0)
         else:
             self._backward_in_parts(inputs.chunk(self.accumulate), targets.chunk(self.accumulate), len(inputs))
@@ -106,17 +112,25 @@ class Step:
         # a part counts by its size, so the gradient is that of the mean over the undivided batch
         outputs = []
         self.loss = torch.zeros((), device=inputs[0].device)
-        for part, wanted in zip(inputs, targets, strict=True):
-            self._backward(part, wanted, len(part) / total)
+        for place, (part, wanted) in enumerate(zip(inputs, targets, strict=True), start=1):
+            with self._unsent(last=place == len(inputs)):
+                self._backward(part, wanted, len(part) / total * self.share)
             outputs.append(self.output.detach())
         self.output = torch.cat(outputs)
 
+    def _unsent(self, last: bool) -> AbstractContextManager[None]:
+        """Gradients of all parts but the last stay in this process."""
+        return (
+            nullcontext() if last or not isinstance(self.network, DistributedDataParallel) else self.network.no_sync()
+        )
+
     def _evaluate(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        network = self.network or self.model
         if self.precision == "float32":
-            output = self.model(inputs)
+            output = network(inputs)
             return output, self.loss_function(output, targets)
         with self.autocast:
-            output = self.model(inputs)
+            output = network(inputs)
             return output, self.loss_function(output, targets)
 
 

@@ -19,6 +19,8 @@ from ._callbacks import Callback, StopTraining, reactions
 from ._feed import feed
 from ._history import History
 from ._metrics import Meter
+from ._parts import begin_part
+from ._processes import World
 from ._step import Step
 
 
@@ -51,6 +53,8 @@ class Trainer:
     """Examples that are not trained on."""
     say: Callable[[str], object] = _say_nothing
     """Where a line for the user goes."""
+    world: World = field(default_factory=World)
+    """The processes that train together; batch sizes, losses and metrics are those of all of them."""
 
     def __post_init__(self) -> None:
         self._reactions = reactions(self.callbacks)
@@ -93,6 +97,8 @@ class Trainer:
         self.notify("on_use")
         row = self._training_row(time.perf_counter() - started, len(self.train) - first * self.batch_size)
         self.step.mode(training=False)
+        # running statistics differ between processes; the first one's are saved
+        self.world.share(self.step.model.buffers())
         if self.valid is not None:
             row |= self.evaluate(self.valid, "valid")
         self.history.rows.append(row)
@@ -112,12 +118,15 @@ class Trainer:
         """One update from a prepared batch; nothing here waits for the device."""
         self.last = batch
         inputs, targets, _ = batch
+        counted = len(targets) if self.world.size == 1 else begin_part(self)
         self.step(inputs, targets)
+        if self.world.size > 1:
+            self.step.loss = self.world.sum(self.step.loss) / self.world.size
         self.losses.append(self.step.loss)
         if self.step.clipped is not None:
             self.cuts.append(self.step.clipped)
         if self.meter is not None:
-            self.meter.add(self.step.output, targets)
+            self.meter.add(self.step.output[:counted], targets[:counted])
         self.batch += 1
         self.notify("on_step_end")
 
@@ -136,13 +145,14 @@ class Trainer:
         if meter is not None:
             meter.reset()
         with self.step.autocast:
-            for inputs, targets, _ in examples.batches(torch.arange(len(examples)), self.evaluation_batch):
+            part_of_it = self.world.part(torch.arange(len(examples)))
+            for inputs, targets, _ in examples.batches(part_of_it, self.evaluation_batch):
                 targets = targets.to(self.device)
                 output = model(inputs.to(self.device))
                 total += self.step.loss_function(output, targets) * len(targets)
                 if meter is not None:
                     meter.add(output, targets)
-        row = {f"{part}_loss": float(total) / len(examples)}
+        row = {f"{part}_loss": float(self.world.sum(total)) / len(examples)}
         if meter is not None:
             row[f"{part}_{meter.name}"] = meter.compute()
             meter.reset()

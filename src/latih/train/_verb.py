@@ -22,6 +22,7 @@ from ._card import save_weights
 from ._fit import Options, Parts, Run, fit
 from ._job import prepare, run_job
 from ._losses import loss_function
+from ._processes import alone, current
 from ._progress import Reporter
 from ._seed import seeded
 from ._step import LossFunction
@@ -73,7 +74,11 @@ def train(
     """
     recipe = recipe or Recipe()
     folder = None if out is None else Path(out)
-    options = Options(loss, optimizer, folder, resume, extend, [*([Reporter()] if progress else []), *callbacks])
+    if heal:
+        alone("train(heal=True)", "heal in one process first, then train its recipe in several")
+    options = Options(
+        loss, optimizer, folder, resume, extend, [*([Reporter()] if progress and current().first else []), *callbacks]
+    )
     if isinstance(train, str | Path):
         named = model if isinstance(model, str) else "auto"
         source = Source(str(train), named, valid=None if valid is None else str(valid)).resolved()
@@ -91,8 +96,8 @@ def train(
             init.apply(model, build("init", recipe.init))
     parts = Parts(model, examples, validation, loss_function(loss or recipe.loss, peek_targets(examples)))
     run = _room().train_parts(parts, recipe, options) if heal else fit(parts, recipe, options)
-    if folder is not None and not run.interrupted:
-        save_weights(folder, run.model)
+    if run.folder is not None and not run.interrupted:
+        save_weights(run.folder, run.model)
     return run
 
 

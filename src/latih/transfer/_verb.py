@@ -15,7 +15,18 @@ from latih._reuse import Norms, Reuse
 from latih.data import Examples, as_examples, peek_targets
 from latih.models import backbones
 from latih.tape import unwrap
-from latih.train import Callback, LossFunction, Parts, Pipeline, Reporter, Run, fitted_outputs, loss_function, seeded
+from latih.train import (
+    Callback,
+    LossFunction,
+    Parts,
+    Pipeline,
+    Reporter,
+    Run,
+    alone,
+    fitted_outputs,
+    loss_function,
+    seeded,
+)
 
 from ._head import find_head, replace_head
 from ._job import Told, carry_out, run_job
@@ -80,6 +91,7 @@ def fine_tune(
     >>> body[2].out_features, run.summary["phases"]
     (2, ['head', 'top', 'whole'])
     """
+    alone("fine_tune", "run it in one process")
     recipe = recipe or Recipe()
     if weights is not None and not isinstance(model, str):
         raise InputError("fine_tune(model=Module, weights=...): load them first, with latih.models.load_weights.")
