@@ -62,9 +62,9 @@ def page(verdicts: Sequence[Verdict], command: str) -> str:
         "the first series (98 % detected, 95 % named, 0.3 % false alarms there) met its other half with 81.5 %, 68.4 % "
         "and 5.8 %. Widened with all of the first series, they met a second one with 76.1 %, 62.6 % and 5.5 %; widened "
         "with programs of neither, with 76.5 %, 63.8 % and 4.1 %. Then what they missed there was looked at, and its "
-        "causes were mended in the rules. The third series gave 82.4 %, 63.1 % and 3.2 % when it was first run, which is "
-        "what that was worth on programs that nobody had seen. Some of its misses were looked at since: the next figure "
-        "needs a fourth series.",
+        "causes were mended in the rules. The third series gave 82.4 %, 63.1 % and 3.2 % when it was first run, which "
+        "is what that was worth on programs that nobody had seen. Some of its misses were looked at since: the next "
+        "figure needs a fourth series.",
         f"Made by `{command}` with latih {__version__}, torch {torch.__version__}, Python {platform.python_version()}, "
         f"on {date.today()}.",
         "## Figures",
