@@ -8,7 +8,7 @@ import numpy as np
 
 from latih.watch import Record
 
-from ._progress import Curve, kendall
+from ._progress import Curve, kendall, wavering
 
 HIGHER_IS_BETTER = ("accuracy", "acc", "score", "r2", "f1", "auc", "iou", "dice", "recall", "precision", "map", "top1")
 _ENOUGH = 5
@@ -39,9 +39,8 @@ def against_metric(record: Record) -> dict[str, Any] | None:
         if not _larger_is_better(name) or any(one is None for one in values):
             continue
         metric = np.array(values, dtype=float)
-        scatter = float(np.median(np.abs(np.diff(metric, 2)))) / 0.6745 / np.sqrt(6)
-        worse = kendall(metric) < -_SURE and fell < -_SURE and metric[0] - metric[-1] > _APART * scatter
-        if worse or (not metric.any() and fell < 0 and _minimised(record)):
+        worse = kendall(metric) < -_SURE and fell < -_SURE and metric[0] - metric[-1] > _APART * wavering(metric)
+        if worse or (not metric.any() and fell < 0 and 0 <= curve.level < _GONE * abs(curve.losses[0])):
             return {"metric": name, "first": float(metric[0]), "last": float(metric[-1]), "trend of the loss, z": fell}
     return None
 
@@ -49,8 +48,3 @@ def against_metric(record: Record) -> dict[str, Any] | None:
 def _larger_is_better(name: str) -> bool:
     words = name.lower().replace("-", "_").split("_")
     return any(word in HIGHER_IS_BETTER for word in words)
-
-
-def _minimised(record: Record) -> bool:
-    curve = Curve.of(record)
-    return len(curve) > 0 and 0 <= curve.level < _GONE * abs(curve.losses[0])

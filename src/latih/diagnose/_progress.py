@@ -257,6 +257,11 @@ def _rare(loss: Loss) -> float:
     return math.sqrt(max(variance, 0.0) / batches[-1].size)
 
 
+def wavering(values: np.ndarray) -> float:
+    """Standard deviation of neighbouring values around their trend, from second differences; outliers do not count."""
+    return float(np.median(np.abs(np.diff(values, 2)))) / 0.6745 / math.sqrt(6)
+
+
 def kendall(values: Sequence[float] | np.ndarray) -> float:
     """Kendall's tau as a z value: how surely a short series rises (positive) or falls."""
     values = np.asarray(values, dtype=float)

@@ -9,7 +9,7 @@ from latih.watch import Record
 
 from ._progress import ENOUGH, Curve
 
-_WELL = 0.8
+WELL = 0.8
 """Share of the best constant output's loss that is gone in a run that learns well."""
 _HARDLY = 0.1
 """Share of it below which next to nothing was learned."""
@@ -89,7 +89,7 @@ def learns_well(record: Record) -> bool:
     if any(loss is None for loss in record.losses) or curve.learns is not True:
         return False
     gain = curve.gain
-    return curve.level < 0.5 * curve.start if gain is None else gain > _WELL
+    return curve.level < 0.5 * curve.start if gain is None else gain > WELL
 
 
 def _of_probes(record: Record) -> dict[str, Any] | None:

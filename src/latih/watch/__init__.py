@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from latih._verbs import make_callable
 
+from ._loss_facts import Batch, Loss, Values
 from ._record import (
-    Batch,
     Evaluation,
     Layer,
-    Loss,
     Norm,
     Optimizer,
     Origin,
@@ -23,7 +22,6 @@ from ._record import (
     Reading,
     Record,
     Sample,
-    Values,
 )
 from ._verb import watch
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._record import Batch
+from ._loss_facts import Batch
 
 MOST = 64
 """Batches that are kept."""

@@ -13,8 +13,8 @@ from latih.tape import loss_path
 
 from ._association import FEWEST, SIZE, association_of
 from ._batches import MOST, batch_of, by_hand, counts, divergence, merged, spread
+from ._loss_facts import Loss
 from ._neighbours import neighbours_loss
-from ._record import Loss
 from ._values import values_of
 
 _TARGETS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._record import Values
+from ._loss_facts import Values
 
 _MOST_FEATURES = 256
 _MOST_VALUES = 2**20

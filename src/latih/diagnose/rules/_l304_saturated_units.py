@@ -9,7 +9,7 @@ from latih.watch import Record, Sample
 from .._base import Finding, NotApplicable, Rule
 from .._chain import CONSEQUENCE, Link, chain, raw_inputs
 from .._stuck import FAR, learned, lowest, stuck, unlearned
-from .._trouble import trouble
+from .._trouble import WELL, trouble
 
 MOST = 0.5
 """Share of a layer's values on the flat part."""
@@ -20,10 +20,8 @@ SURE = 1.5
 """Times the best constant output's loss at which a saturated output is sure and wrong."""
 HALF = 0.5
 """Share of the best constant output's loss that a run with a saturated output keeps for good."""
-WELL = 0.8
-"""Share of the best constant output's loss that is gone in a run that learns well."""
 LONG = 96
-"""Updates after which it should be."""
+"""Updates after which a run should have learned well."""
 _BOUNDED = ("sigmoid", "tanh", "hardtanh", "hardsigmoid", "softsign")
 _SQUARED = ("mse", "mae", "huber", "smooth_l1")
 _EARLY = 2

@@ -7,7 +7,7 @@ import numpy as np
 from latih.watch import Record
 
 from .._base import Finding, NotApplicable, Rule, Severity
-from .._progress import Curve, kendall
+from .._progress import Curve, kendall, wavering
 
 _ENOUGH = 5
 _LATER = 3
@@ -149,7 +149,7 @@ def _worse(steps: list[int], values: np.ndarray, record: Record, baseline: float
     later = values[best + 1 :]
     if len(later) < _LATER:
         return None
-    scatter = float(np.median(np.abs(np.diff(values, 2)))) / 0.6745 / np.sqrt(6)
+    scatter = wavering(values)
     now = float(np.median(later[-3:]))
     rise, won = now - float(smooth[best]), max(float(values[0]), baseline or -np.inf) - float(smooth[best])
     rising = kendall(values[best:]) > _SURE or (len(later) <= 4 and bool((np.diff(values[best:]) > 0).all()))
