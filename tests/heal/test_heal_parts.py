@@ -116,7 +116,7 @@ def test_what_failed_is_worse_than_anything_and_what_beats_a_failed_control_help
     for one in (good, lost):
         one.advance(100)
     assert compare(lost, good, 100).better_by == -math.inf
-    assert compare(good, lost, 100).helps
+    assert compare(good, lost, 100).helps()
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_what_failed_is_worse_than_anything_and_what_beats_a_failed_control_help
     ],
 )
 def test_what_helps_is_sure_and_matters(seen, helps, harms):
-    assert (seen.helps, seen.harms) == (helps, harms)
+    assert (seen.helps(6), seen.harms) == (helps, harms)
 
 
 class Signs(torch.optim.Optimizer):
@@ -152,3 +152,8 @@ def test_an_optimizer_of_somebodys_own_that_needs_its_rate_is_made_again():
     again = OptimizerPlan.of(Signs(model.parameters(), lr=0.25), model).with_lr(0.5)(model)
     assert isinstance(again, Signs)
     assert again.param_groups[0]["lr"] == 0.5
+
+
+def test_the_best_of_many_must_be_better_by_more():
+    seen = Compared(0.5, 2.6)
+    assert [seen.helps(tried) for tried in (1, 2, 3, 6)] == [True, True, False, False]

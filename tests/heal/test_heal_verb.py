@@ -57,7 +57,7 @@ def test_a_healthy_training_comes_back_as_it_was():
     assert healing.edits == ()
     assert len(healing.trials) == 1
     assert all(torch.equal(one, before[name]) for name, one in healing.model.state_dict().items())
-    assert healing.cost < 0.15
+    assert healing.cost < 0.2
 
 
 def test_a_stack_that_gets_no_gradient_is_healed_and_then_learns(healed):

@@ -14,6 +14,7 @@ _VARIANTS = 3
 """Of one cure."""
 _USUAL = ("standardise_inputs", "standardise_targets", "reinitialise", "insert_norm", "change_optimizer", "clip")
 """What practitioners do first when a network does not learn."""
+_SYMPTOMS = frozenset(("not-learning", "underfitting"))
 _OF_THE_RATE = frozenset(("raise_lr", "lower_lr", "warm_up", "batch_size"))
 
 
@@ -62,8 +63,10 @@ def corrections(case: Case, cures: Mapping[str, Cure]) -> Candidate:
 def treatments(case: Case, cures: Mapping[str, Cure]) -> Iterator[Candidate]:
     """What might help, the likeliest first: the first cure of each finding at once, then each alone, then others.
 
-    The last one does what is usually done, whatever was found.
+    The last one does what is usually done, whatever was found. Where all that is known is that nothing is learned, what
+    was only worth an info comes first.
     """
+    yield from _suspected(case, cures)
     named = [[cures[name] for name in one.cures if name in cures and not cures[name].corrects] for one in grave(case)]
     told = [(one, mine) for one, mine in zip(grave(case), named, strict=True) if mine]
     first = tuple(Dose(mine[0], one) for one, mine in told)
@@ -83,6 +86,16 @@ def treatments(case: Case, cures: Mapping[str, Cure]) -> Iterator[Candidate]:
         for one, mine in told:
             for cure in mine:
                 yield Candidate((Dose(cure, one, variant),))
+
+
+def _suspected(case: Case, cures: Mapping[str, Cure]) -> Iterator[Candidate]:
+    """The first cure of each info, where the gravest finding is a symptom without a cause."""
+    told = grave(case)
+    if told and told[0].name in _SYMPTOMS:
+        for one in case.findings:
+            known = [cures[name] for name in one.cures if name in cures]
+            if one.severity == "info" and known:
+                yield Candidate((Dose(known[0], one),))
 
 
 def _once(doses: tuple[Dose, ...]) -> tuple[Dose, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from latih._checks import InputError
-from latih.diagnose import Finding, Findings, Movement, check
+from latih.diagnose import Finding, Findings, check
 
 from ._base import Case, Cure, Training
 from ._candidates import Candidate, corrections, grave, treatments
@@ -15,16 +15,17 @@ from ._trial import Bench, Trial
 
 _PROBE = 0.32
 """Share of the budget that the control is watched for."""
+_LONGER = 0.6
+"""Share of what is left of the budget that a second look may cost."""
 _STAGES = (8, 4, 2, 1)
 """Parts of the probe after which it is measured; the race has its rungs there."""
 _SHORTEST = 6
 """Updates that a trial must have before it is judged."""
 _MOST = 6
 """Candidates in the first rung."""
-_CONSTANT = -0.98
-"""Quality (a constant output's is -1) below which nothing was learned."""
-_USUAL_MOVE = 3e-3
 _OF_STEPS = frozenset(("lower_lr", "raise_lr", "warm_up", "batch_size", "clip"))
+_FAR_REACHING = ("change_optimizer",)
+"""What decides most about the rest of the training, of which a short trial shows least: tried first to be left out."""
 _DAMAGE = 0.5
 """By how much worse, in units of what a constant leaves, a corrected training must be to be taken back: it solves
 another problem than the wrong one did, and may need longer."""
@@ -76,31 +77,17 @@ def begin(training: Training, bench: Bench, budget: float, say: Callable[[str], 
     return course
 
 
-def standstill(course: Course) -> Finding | None:
-    """What to do about a training of which no rule says anything, and in which nothing was learned.
+def look_longer(course: Course) -> None:
+    """Watch the control for as long again: much that is wrong does not show in the first twelfth of a training.
 
-    Where updates are far from a thousandth of the weights it is their length that is tried first.
+    Two fifths of what is left of the budget then remain for what is found.
     """
-    quality = course.control.at(course.rungs[-1])
-    nothing = quality is None or float(quality.values.mean()) < _CONSTANT
-    if course.bench.yardstick.task == "other" or not nothing:
-        return None
-    record = course.control.findings.record
-    moved = 0.0 if record is None else Movement.of(record).now
-    rate = ("lower_lr", "change_optimizer") if moved > _USUAL_MOVE else ("raise_lr", "change_optimizer")
-    updates = len(course.control.losses)
-    return Finding(
-        "L403",
-        "not-learning",
-        "warning",
-        "",
-        {"updates": updates, "quality": None if quality is None else float(quality.values.mean()), "constant": -1.0}
-        | {"|update|/|weight|": moved, "threshold": _CONSTANT},
-        f"After {updates} updates held-out data are answered no better than by a constant, and no rule says why.",
-        "latih.find_lr(model, train)  # and look at some pairs of inputs and targets",
-        (*rate, "standardise_inputs", "reinitialise"),
-        0.3,
-    )
+    examples = 2 * course.rungs[-1]
+    if examples - course.rungs[-1] + course.held_out / 3 > _LONGER * course.purse.left:
+        return
+    course.say(f"nothing found: probing {examples // course.control.training.recipe.batch_size} updates")
+    course.purse.advance(course.control, examples, course.held_out)
+    course.rungs.append(examples)
 
 
 def cure(course: Course, case: Case, cures: Mapping[str, Cure]) -> Trial | None:
@@ -156,7 +143,7 @@ def _round(course: Course, start: Training, case: Case, cures: Mapping[str, Cure
         course.held_out,
         lambda left, examples: course.say(f"racing: {left} candidates, {examples // start.recipe.batch_size} updates"),
     )
-    proven = [one for one in ranked if not one.failed and _proof(one, control, rungs)]
+    proven = [one for one in ranked if not one.failed and _proof(one, control, rungs, len(trials))]
     if not proven:
         return _settled(course, case, trials, control)
     winner = _simplest(proven, rungs)
@@ -217,9 +204,9 @@ def _race_cost(count: int, rungs: list[int], held_out: float) -> float:
     return cost
 
 
-def _proof(trial: Trial, control: Trial, rungs: list[int]) -> bool:
+def _proof(trial: Trial, control: Trial, rungs: list[int], tried: int) -> bool:
     """Better than the control at the last rung that it reached."""
-    return compare(trial, control, _last(trial, rungs)).helps
+    return compare(trial, control, _last(trial, rungs)).helps(tried)
 
 
 def _last(trial: Trial, rungs: list[int]) -> int:
@@ -240,24 +227,20 @@ def _simplest(proven: list[Trial], rungs: list[int]) -> Trial:
 
 def _trimmed(course: Course, start: Training, case: Case, candidate: Candidate, winner: Trial) -> Trial:
     """Without the edits that it does as well without, as far as the budget allows to try."""
-    place = 0
-    while len(candidate.doses) > 1 and place < len(candidate.doses):
+    for dose in sorted(candidate.doses, key=lambda one: one.cure.name not in _FAR_REACHING):
         rung = next((one for one in course.rungs[:-1][::-1] if one + course.held_out / 3 <= course.purse.left), None)
-        if rung is None or winner.at(rung) is None:
+        if len(candidate.doses) == 1 or rung is None or winner.at(rung) is None:
             break
-        less = candidate.without(place)
+        less = candidate.without(candidate.doses.index(dose))
         training = less.made(start, case)
         if training is None or len(training.edits) >= len(winner.training.edits):
-            place += 1
             continue
         trial = course.trial(training)
-        course.say(f"trimming: without {candidate.doses[place].cure.name}")
+        course.say(f"trimming: without {dose.cure.name}")
         _reach(course, trial, rung)
         seen = compare(trial, winner, rung)
         if not trial.failed and seen.errors > -1.0 and seen.better_by > -0.01:
             candidate, winner = less, trial
-        else:
-            place += 1
     return winner
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from statistics import NormalDist
 
 from ._trial import Trial
 from ._yardstick import gain
 
-SURE = 3.0
-"""Standard errors by which a variant must be better than the control: several are tried, so two would be too few."""
+CHANCE = 0.01
+"""With which any of the variants that are tried may pass for better than the control though none is."""
 MATTERS = 0.02
 """By how much it must be better, in units of what a constant output leaves."""
 HARM = 2.0
@@ -48,20 +49,25 @@ class Compared:
     metric_by: float | None = None
     metric_errors: float | None = None
 
-    @property
-    def helps(self) -> bool:
-        """Surely better, by an amount that matters, and by no measure surely worse."""
+    def helps(self, tried: int = 1) -> bool:
+        """Surely better, as the best of so many, by an amount that matters, and by no measure surely worse."""
+        sure = enough(tried)
         if self.metric_errors is not None and self.metric_errors < -HARM:
             return False
-        if self.errors > SURE and self.better_by > MATTERS:
+        if self.errors > sure and self.better_by > MATTERS:
             return True
-        return self.metric_errors is not None and self.metric_errors > SURE and self.errors > -SURE
+        return self.metric_errors is not None and self.metric_errors > sure and self.errors > -sure
 
     @property
     def harms(self) -> bool:
         """Surely worse by an amount that matters."""
         worse = self.metric_errors is not None and self.metric_errors < -HARM
         return worse or (self.errors < -HARM and self.better_by < -MATTERS)
+
+
+def enough(tried: int) -> float:
+    """Standard errors by which the best of so many must be better (Bonferroni): 2.3 for one, 2.9 for six."""
+    return NormalDist().inv_cdf(1 - CHANCE / max(tried, 1))
 
 
 def compare(trial: Trial, control: Trial, examples: int) -> Compared:

@@ -17,8 +17,9 @@ from latih.train import LossFunction, Recipe, alone, seeded
 from ._base import Training
 from ._healing import Healing, Tried, Verdict
 from ._prepare import bench_of, case_of, first_batch, parts_of, sample_of, training_of
-from ._procedure import Course, begin, cure, standstill, still
+from ._procedure import Course, begin, cure, look_longer, still
 from ._race import compare
+from ._standstill import standstill
 from ._trial import Trial
 from ._yardstick import Metric
 from .cures import CURES
@@ -44,10 +45,10 @@ def heal(
 
     The training is checked and watched for a few updates. Every warning names its remedies; these, and compositions of
     them, are raced against the unchanged training from the same seed and over the same batches. A change is kept only
-    if held-out data get better beyond the noise of paired examples (3 standard errors, and 2 % of what a constant
-    output leaves); what removes a contradiction in the program is kept unless it does harm. A training of which
-    nothing is found, and which has begun to learn, comes back as it was. Your model, optimizer and random state are
-    not touched.
+    if held-out data get better beyond the noise of paired examples (a chance of 1 % over all that are tried, and by 2 %
+    of what a constant output leaves); what removes a contradiction in the program is kept unless it does harm. A
+    training of which nothing is found, and which has begun to learn, comes back as it was. Your model, optimizer and
+    random state are not touched.
 
     Args:
         model: Any module, as it is before training. It must be possible to copy it.
@@ -95,7 +96,10 @@ def heal(
         findings = found | course.control.findings
         if findings.healthy:
             stuck = standstill(course)
-            if stuck is not None:
+            if stuck is None:
+                look_longer(course)
+                findings = found | course.control.findings
+            else:
                 findings = replace(findings, found=[*findings.found, stuck])
         if findings.healthy:
             return _healing("healthy", findings, course, None)

@@ -1,0 +1,53 @@
+"""Nothing was learned in the probe, and no rule says why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from latih._notation import build
+from latih.diagnose import Finding, Movement
+
+if TYPE_CHECKING:
+    from ._procedure import Course
+
+_CONSTANT = -0.98
+"""Quality (a constant output's is -1) below which nothing was learned."""
+_USUAL_MOVE = 3e-3
+_POINTS = 100
+"""At which a schedule is looked up."""
+
+
+def standstill(course: Course) -> Finding | None:
+    """What to do about a training of which no rule says anything, and in which nothing was learned.
+
+    Where updates are far from a thousandth of the weights it is their length that is tried first.
+    """
+    quality = course.control.at(course.rungs[-1])
+    nothing = quality is None or float(quality.values.mean()) < _CONSTANT
+    if course.bench.yardstick.task == "other" or not nothing or _warms_up(course):
+        return None
+    record = course.control.findings.record
+    moved = 0.0 if record is None else Movement.of(record).now
+    rate = ("lower_lr", "change_optimizer") if moved > _USUAL_MOVE else ("raise_lr", "change_optimizer")
+    updates = len(course.control.losses)
+    return Finding(
+        "L403",
+        "not-learning",
+        "warning",
+        "",
+        {"updates": updates, "quality": None if quality is None else float(quality.values.mean()), "constant": -1.0}
+        | {"|update|/|weight|": moved, "threshold": _CONSTANT},
+        f"After {updates} updates held-out data are answered no better than by a constant, and no rule says why.",
+        "latih.find_lr(model, train)  # and look at some pairs of inputs and targets",
+        (*rate, "standardise_inputs", "reinitialise"),
+        0.3,
+    )
+
+
+def _warms_up(course: Course) -> bool:
+    """Whether the rate has yet to reach half of the largest that the schedule plans: too early for a verdict."""
+    control = course.control
+    schedule = build("schedules", control.training.recipe.schedule).over(max(control.planned, 1))
+    done, ahead = len(control.losses), max(control.planned // _POINTS, 1)
+    planned = [schedule(step, ()) for step in range(done, control.planned, ahead)]
+    return bool(planned) and planned[0] < max(planned) / 2
