@@ -61,8 +61,8 @@ class Program:
     """Too large to train here: `check` is asked, no run is watched."""
 
     half: Half = "set"
-    """Rules and thresholds may be made with "set" in view (the first two series); figures are reported on "report" (the
-    third), which was written by people who had not seen the rules, and is not looked at, program by program."""
+    """Rules and thresholds may be made with "set" in view (the first three series); figures are reported on "report"
+    (the fourth), written by people who had not seen the rules, and is not looked at, program by program."""
 
 
 PROGRAMS: dict[str, Program] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,7 @@ from .._data import Split, cut, digits, fashion, module_words, source_tags
 from .._scores import accuracy, balanced_accuracy, r2
 from .._sequences import passages
 
-faulty = partial(base.faulty, half="report")
+faulty = base.faulty
 Optimizer = torch.optim.Optimizer
 
 

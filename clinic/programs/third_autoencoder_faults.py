@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +14,7 @@ from .._data import Split, digits, fashion, table
 from .._scores import accuracy, r2
 from .._sequences import photo_patches
 
-faulty = partial(base.faulty, half="report")
+faulty = base.faulty
 Optimizer = torch.optim.Optimizer
 
 

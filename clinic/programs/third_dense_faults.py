@@ -1,9 +1,8 @@
-"""Dense nets, of tables and windows, whose structure or signal is at fault; third series, of the report's half."""
+"""Dense nets, of tables and windows, whose structure or signal is at fault; third series."""
 
 from __future__ import annotations
 
 import math
-from functools import partial
 from itertools import pairwise
 
 import torch
@@ -28,7 +27,7 @@ from .._data import (
 from .._scores import accuracy, binary_accuracy, r2
 from .later_dense_faults import adam, net, sgd
 
-faulty = partial(base.faulty, half="report")
+faulty = base.faulty
 
 
 @faulty("missing-nonlinearity", also=("underfitting",), tags=("mlp", "classification"))

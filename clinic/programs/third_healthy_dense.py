@@ -1,9 +1,8 @@
-"""Healthy trainings of dense nets, tables, tastes and small pictures; third series, of the report's half."""
+"""Healthy trainings of dense nets, tables, tastes and small pictures; third series."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -38,7 +37,7 @@ from .third_dense_faults import Borrower, Clicks, Priced, clicked, scaled
 from .third_optimisation_faults import filters
 from .third_tabular_faults import slots
 
-healthy = partial(base.healthy, half="report")
+healthy = base.healthy
 
 
 def one_cycle(peak: float) -> Callable[[torch.optim.Optimizer, int], Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from itertools import pairwise
 
 import torch
@@ -17,7 +17,7 @@ from .._base import Setup
 from .._data import Split, cut, digits, fashion, fashion_raw
 from .._scores import accuracy, binary_accuracy, r2
 
-faulty = partial(base.faulty, half="report")
+faulty = base.faulty
 
 
 def _adam(rate: float) -> Callable[[nn.Module], torch.optim.Optimizer]:

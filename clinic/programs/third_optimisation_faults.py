@@ -1,9 +1,8 @@
-"""Dense nets and small convolutional ones whose optimisation is at fault; third series, of the report's half."""
+"""Dense nets and small convolutional ones whose optimisation is at fault; third series."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from itertools import pairwise
 
 import torch
@@ -31,7 +30,7 @@ from .._scores import accuracy, binary_accuracy, r2
 from .later_dense_faults import adam, net, sgd
 from .third_dense_faults import Borrower, Clicks, Priced, clicked, scaled
 
-faulty = partial(base.faulty, half="report")
+faulty = base.faulty
 
 
 def filters(widths: list[int], classes: int, act: Callable[[], nn.Module] = nn.ReLU, grid: int = 1) -> nn.Sequential:

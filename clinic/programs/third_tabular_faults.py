@@ -1,8 +1,6 @@
-"""Tables, tastes and likelihoods whose data or loss are at fault; third series, of the report's half."""
+"""Tables, tastes and likelihoods whose data or loss are at fault; third series."""
 
 from __future__ import annotations
-
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +13,7 @@ from .._scores import accuracy, balanced_accuracy, r2
 from .later_dense_faults import adam, net, sgd
 from .third_dense_faults import Borrower, Clicks, Priced, clicked, scaled
 
-faulty = partial(base.faulty, half="report")
+faulty = base.faulty
 
 
 def certainty(output: Tensor, target: Tensor) -> float:

@@ -65,3 +65,23 @@ def test_losses_that_mean_what_they_do_pass(name):
 def test_torch_s_own_losses_spread_too():
     with pytest.warns(UserWarning, match="broadcast"):
         assert judged(nn.functional.mse_loss)[0].severity == "error"
+
+
+FURTHER = {
+    "an axis too many in the targets": (lambda o, t: (o - t[:, None, :2]).square().mean(), 2, (16, 16, 2)),
+    "one output for two targets": (lambda o, t: (o - t[:, :2]).abs().mean(), 1, (16, 2)),
+}
+
+
+@pytest.mark.parametrize("name", FURTHER)
+def test_several_columns_spread_as_well(name):
+    loss, columns, shape = FURTHER[name]
+    torch.manual_seed(0)
+    net = nn.Linear(4, columns)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+    with latih.watch(net, optimizer=optimizer) as w:
+        optimizer.zero_grad()
+        loss(net(torch.randn(16, 4)), torch.rand(16, 3)).backward()
+        optimizer.step()
+    (found,) = RULE.judge(w.finish())
+    assert found.evidence["compared as"] == shape

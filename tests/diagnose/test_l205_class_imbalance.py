@@ -1,3 +1,4 @@
+import pytest
 from structure_records import LEARNT, curve, record
 
 from latih.diagnose import NotApplicable
@@ -49,3 +50,29 @@ def test_pixels_by_the_hundred_thousand_are_counted_too():
 def test_at_first_and_in_a_run_that_learns_well_it_is_an_info():
     assert RULE.judge(seen(95, 5, 1, losses=HALF[:20]))[0].severity == "info"
     assert RULE.judge(seen(95, 5, 1, losses=LEARNT))[0].severity == "info"
+
+
+def shares(*counts, right, ended=True, **facts):
+    batch = Batch(size=sum(counts), classes=dict(enumerate(counts)), right=dict(enumerate(right)))
+    loss = Loss(kind="cross_entropy", baseline=1.0, floor=0.0, batches=[batch] * 12, target_shape=(32,), **facts)
+    return record(HALF, loss=loss, ended=ended)
+
+
+def test_classes_far_below_an_equal_share_that_are_not_found_are_a_warning():
+    (found,) = RULE.judge(shares(14, 14, 2, right=(14, 14, 0)))
+    assert (found.severity, found.evidence["threshold"]) == ("warning", 1 / 3)
+    assert RULE.judge(shares(14, 14, 2, right=(14, 14, 2))) == []
+
+
+def test_rare_classes_wait_for_the_others_and_for_the_end_of_the_descent():
+    assert RULE.judge(shares(14, 14, 2, right=(4, 4, 0))) == []
+    text = shares(14, 14, 2, right=(14, 14, 0))
+    text.loss.target_shape = (32 * 50,)
+    assert RULE.judge(text) == []  # symbols of a text are rare by nature
+
+
+def test_weights_that_favour_the_common_class_are_the_wrong_way_round():
+    (found,) = RULE.judge(shares(95, 5, right=(95, 0), weighted=True, class_weights=[0.95, 0.05]))
+    assert found.severity == "warning"
+    assert found.evidence["its weight over a rare one's"] == pytest.approx(19)
+    assert RULE.judge(shares(95, 5, right=(95, 5), weighted=True, class_weights=[0.5, 10.0]))[0].severity == "info"

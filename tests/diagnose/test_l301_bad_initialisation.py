@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from latih.diagnose import NotApplicable, examine
+from latih.diagnose import NotApplicable, examine, judge
 from latih.diagnose.rules._l301_bad_initialisation import RULE
-from latih.watch import Layer, Loss, Probes, Reading, Record, Sample
+from latih.watch import Layer, Loss, Probes, Reading, Record, Sample, watch
 
 
 def record(gain: float, *, fitted: float = 2.3, between: tuple[str, ...] = (), step: int = 0) -> Record:
@@ -110,3 +110,37 @@ def test_a_net_that_has_it(fill):
 @pytest.mark.parametrize("fill", [nn.init.kaiming_normal_, nn.init.xavier_uniform_, nn.init.orthogonal_])
 def test_its_fix(fill):
     assert checked(fill) == []
+
+
+def adapters(drawn: bool) -> Record:
+    """A frozen layer with a product of two thin matrices beside it, the only thing that is trained."""
+    torch.manual_seed(0)
+
+    class Adapted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(8, 8).requires_grad_(False)
+            self.down, self.up = nn.Linear(8, 2, bias=False), nn.Linear(2, 8, bias=False)
+            nn.init.zeros_(self.up.weight)
+            if not drawn:
+                nn.init.zeros_(self.down.weight)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layer(x) + self.up(self.down(x))
+
+    model = nn.Sequential(Adapted(), nn.Tanh(), nn.Linear(8, 2).requires_grad_(False))
+    optimizer = torch.optim.Adam([one for one in model.parameters() if one.requires_grad], lr=0.01)
+    with watch(model, optimizer=optimizer, every=2) as w:
+        for _ in range(60):
+            x = torch.randn(16, 8)
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), (x[:, 0] > 0).long()).backward()
+            optimizer.step()
+    return w.finish()
+
+
+def test_factors_that_are_all_zero_are_how_they_start_and_not_a_missing_path():
+    found = judge(adapters(drawn=False))
+    assert "bad-initialisation" in [one.name for one in found if one.severity != "info"]
+    assert "unreached-parameters" not in [one.name for one in found]
+    assert "bad-initialisation" not in [one.name for one in judge(adapters(drawn=True))]

@@ -1,4 +1,5 @@
 from learning_records import FALLING, FLAT, noisy, record
+from msgspec.structs import replace
 
 from latih.diagnose import NotApplicable
 from latih.diagnose.rules._l406_over_regularised import RULE
@@ -35,3 +36,24 @@ def test_weights_that_shrink_under_a_penalty_are_found():
 
 def test_nothing_is_said_early():
     assert isinstance(RULE.judge(record(FLAT[:40])), NotApplicable)
+
+
+def shrinking(to, dead=0.0):
+    """Three layers, of which the first has lost all but `to` of its length."""
+    run = record(FLAT)
+    for place, sample in enumerate(run.samples):
+        first = sample.readings[0]
+        others = [replace(first, layer=name) for name in ("second", "third")]
+        left = to ** (place / (len(run.samples) - 1))
+        sample.readings = [replace(first, weight_norm=5.0 * left, dead=dead), *others]
+    return run
+
+
+def test_one_layer_that_is_gone_is_enough():
+    (found,) = RULE.judge(shrinking(0.01))
+    assert found.evidence["length of the weights now / at the start"] == 0.01
+    assert RULE.judge(shrinking(0.2)) == []
+
+
+def test_weights_behind_units_that_never_fire_shrink_for_another_reason():
+    assert RULE.judge(shrinking(0.01, dead=1.0)) == []

@@ -308,3 +308,16 @@ def test_a_reentrant_checkpoint_hides_no_loss():
         losses = [step(model, optimizer, x.requires_grad_(), y) for x, y in batches(4)]
     assert w.record.losses == losses
     assert w.record.samples[-1].readings[0].weight_change > 0
+
+
+def test_targets_of_a_loss_by_hand_are_not_blamed_for_outputs_that_are_lost():
+    net = nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=1e30)
+    with watch(net, optimizer=optimizer) as w:
+        for _ in range(4):
+            optimizer.zero_grad()
+            (net(torch.randn(8, 3)) - torch.rand(8, 1)).square().mean().backward()
+            optimizer.step()
+    record = w.finish()
+    assert record.losses[-1] is None
+    assert record.loss.targets is None or record.loss.targets.non_finite == 0

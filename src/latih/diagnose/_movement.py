@@ -88,7 +88,13 @@ def _from_nothing(record: Record) -> set[str]:
 
 
 def _grown(record: Record) -> float:
+    """Of the middle layer."""
+    shares = grown(record)
+    return float(np.median(list(shares.values()))) if shares else 1.0
+
+
+def grown(record: Record) -> dict[str, float]:
+    """Every layer's weight norm now, divided by that at the first sample."""
     norms = [{one.layer: one.weight_norm for one in sample.readings if one.weight_norm} for sample in record.samples]
     norms = [one for one in norms if one]
-    shares = [norms[-1][name] / norms[0][name] for name in norms[0] if name in norms[-1]] if norms else []
-    return float(np.median(shares)) if shares else 1.0
+    return {name: norms[-1][name] / norms[0][name] for name in norms[0] if name in norms[-1]} if norms else {}

@@ -29,7 +29,9 @@ def nothing(record: Record) -> Start | None:
         if layer.name in read[-1] and all(_is_nothing(one.get(layer.name)) for one in read[:3] + read[-1:])
     ]
     moving = any(one.weight_change for one in read[-1].values())
-    if not still or not moving:
+    trainable = {one.name for one in record.parameters if one.trainable and len(one.shape) > 1}
+    all_there_is = trainable and trainable <= {layer.parameter for layer in still}
+    if not still or not (moving or all_there_is):
         return None
     name = still[0].name
     why = f"All weights of {name} start at zero, and so does what they are multiplied with: neither gets a gradient."

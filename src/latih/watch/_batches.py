@@ -95,10 +95,20 @@ def by_hand(nodes: list[Any], outputs: list[Tensor]) -> Tensor | None:
         except RuntimeError:  # written to since
             return None
         inside = _value(left or right, found) if (left is None) != (right is None) else None
-        if inside is not None and inside.numel() == gap.numel():
-            inside = inside.detach().reshape(gap.shape)
+        if inside is not None and (inside.numel() == gap.numel() or _one_for_all(inside, gap)):
+            inside = (
+                inside.detach().expand(gap.shape) if inside.dim() == gap.dim() else inside.detach().reshape(gap.shape)
+            )
+            if not bool(inside.isfinite().all()):  # of a model that is lost the gap says nothing of the targets
+                return None
             return inside - gap if right is None else inside + gap
     return None
+
+
+def _one_for_all(inside: Tensor, gap: Tensor) -> bool:
+    """One column of outputs against several of targets; one against all rows would be as many as there are rows."""
+    before, after = tuple(inside.shape), tuple(gap.shape)
+    return len(before) == len(after) > 1 and before == (*after[:-1], 1) and after[-1] not in (1, after[-2])
 
 
 def divergence(nodes: list[Any], outputs: list[Tensor]) -> Tensor | None:
@@ -181,8 +191,8 @@ def _crossed(before: tuple[int, ...], after: tuple[int, ...], wanted: tuple[int,
     """Whether one axis of `before` is there twice in `after`, neighbours that broadcasting has filled from 1."""
     if torch.Size(after).numel() <= torch.Size(before).numel() or before == (1,) * len(before):
         return False
-    if len(after) > len(before):  # new axes come in front: (n,) against (n, 1)
-        return len(before) == 1 and after == (before[0], before[0])
+    if len(after) > len(before):  # new axes come in front: (n,) against (n, 1), (n, 2) against (n, 1, 2)
+        return after == (before[0], *before)
     grown = [place for place, (old, new) in enumerate(zip(before, after, strict=False)) if old == 1 and new > 1]
     if len(grown) != 1 or grown[0] == 0:
         return False

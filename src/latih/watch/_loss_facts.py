@@ -70,6 +70,8 @@ class Loss(msgspec.Struct, kw_only=True):
     """Classes that the loss knows, where targets are classes."""
     weighted: bool = False
     """Classes, or positive examples, have weights of their own; `baseline` knows of them."""
+    class_weights: list[float] = []
+    """They themselves, by class; of a binary loss those of "no" and "yes", where one weight is for all outputs."""
     added: list[Values] = []
     """Targets of squared or absolute errors that are added to the loss of this kind."""
     spread: tuple[int, ...] = ()

@@ -164,6 +164,7 @@ class LossReader:
                 sums = targets.double().sum(1)
                 facts.target_sums = (float(sums.min()), float(sums.max())) if bool(sums.isfinite().all()) else None
             facts.weighted = self._weights is not None
+            facts.class_weights = self._weights_of_classes()
             if _RESCALES.isdisjoint(facts.ops) or facts.kind in _OWN:  # else nobody knows what it is of this loss
                 facts.baseline = constant_of(facts.kind, targets, self._weights, self._bend)
             if facts.baseline is not None:
@@ -173,6 +174,14 @@ class LossReader:
             known = torch.cat([one.double().reshape(-1) for one in self._targets])
             facts.floor = float((known - torch.xlogy(known, known)).mean()) * _times(facts, self._shape)
         return facts
+
+    def _weights_of_classes(self) -> list[float]:
+        weights = self._weights
+        if weights is None or weights.dim() > 1 or weights.numel() > _MOST_CLASSES:
+            return []
+        if self.facts.class_count is not None:
+            return weights.reshape(-1).tolist() if weights.numel() == self.facts.class_count else []
+        return [1.0, float(weights)] if weights.numel() == 1 else []
 
     def _count(self) -> int:
         return sum(len(one) if one.dim() else 1 for one in self._targets)

@@ -88,6 +88,8 @@ def _only_zero(one: Parameter, record: Record) -> bool:
     # one sample is not enough: a head that starts at 0 passes on nothing before its first step
     if len(measured) < 2 or any(value is None or value != 0 for value in measured):
         return False
+    if all(reading.weight_norm == 0 for reading in seen):  # factors of zero silence each other: how they start
+        return False
     others = [
         reading
         for sample in record.samples

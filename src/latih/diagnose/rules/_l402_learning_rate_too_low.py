@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from latih.watch import Record
@@ -36,8 +38,10 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     than a tenth of the constant output's loss is gone and, at the present slope, half of it would take more than three
     times the updates done so far. Or: after 200 updates nothing is learned, and at this pace ten times as many would
     not carry the weights once as far as they are long. Or: after 200 updates of an adaptive method the weights have
-    gone less than a third of their length, and the loss falls as fast as at the start. Or: the schedule has been below
-    a thousandth of its peak for more than half of the updates although the loss still fell when it got there.
+    gone less than a third of their length, and the loss falls as fast as at the start. Or: fresh weights, of which at
+    this pace all of the planned run changes less than a third, while the loss, at its present slope, would not come
+    half of the way. Or: the schedule has been below a thousandth of its peak for more than half of the
+    updates although the loss still fell when it got there.
 
     Silent while the rate warms up (it is short on purpose then; a warm-up of more than 200 updates without any gain, or
     of more than a third of a planned run, is not), and where the loss has been learned.
@@ -55,7 +59,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
         return []  # nothing moves at all: that is not the rate
     creeps = _creeps(record, curve, movement)
     crawls = _crawls(curve, movement)
-    if not (creeps or crawls) and (movement.now >= _TINY or movement.peak >= 10 * _TINY or not _poor(curve)):
+    never = _never_arrives(record, curve, movement)
+    if not (creeps or crawls or never) and (movement.now >= _TINY or movement.peak >= 10 * _TINY or not _poor(curve)):
         return []
     rate = record.optimizer.lr if record.optimizer else None
     clipped = _clipped(record)
@@ -78,6 +83,18 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
             {"share of the gradient that clipping removes": clipped} if clipped else {},
         )
     ]
+
+
+def _never_arrives(record: Record, curve: Curve, movement: Movement) -> bool:
+    """Fresh weights that the whole of a planned run would not carry a third of their length, nor the loss half way."""
+    ahead = (record.planned or 0) - record.updates
+    if ahead <= 0 or curve.gain is None or curve.gain > _HALF:
+        return False
+    sizes = {one.name: math.prod(one.shape) for one in record.parameters if one.trainable and len(one.shape) > 1}
+    fresh = sum(sizes[one.name] for one in record.parameters if one.name in sizes and one.fresh)
+    far = movement.travelled(record.updates) + movement.now * ahead
+    then = curve.gain_at(curve.level + min(curve.slope, 0.0) * ahead) or 0.0
+    return fresh > sum(sizes.values()) / 2 and far < _WAY and then < _HALF
 
 
 def _crawls(curve: Curve, movement: Movement) -> bool:

@@ -7,14 +7,18 @@ import numpy as np
 from latih.watch import Record, Sample
 
 from .._base import Finding, NotApplicable, Rule, Severity
-from .._movement import Movement
+from .._movement import Movement, grown
 from .._progress import ENOUGH, Curve
 
 _DROPOUT = 0.8
 _PULL = 1.0
 _SHRUNK = 0.5
+_GONE = 0.05
+"""The same in one layer alone."""
 _POOR = 0.15
 _PENALISED = 0.75
+_SILENT = 0.99
+"""Share of the units of a layer that never fire."""
 
 
 def judge(record: Record) -> list[Finding] | NotApplicable:
@@ -25,19 +29,21 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     half and more, the step is mostly decay. At the optimum of a regularised loss the two are equal by definition, so
     the ratio alone says nothing: the loss must also be less than 15 % below the constant output's.
 
-    Penalty: weights lose more than half of their length in most layers, though no decay is set. Where a term was added
+    Penalty: weights lose more than half of their length in most layers, or 95 % of it in one. Where a term was added
     to the loss, what is left of it counts as not learned: less than 75 % gone, and as much time again changes nothing.
 
     Dropout: a unit kept with probability 1-p and scaled by 1/(1-p) carries noise of variance p/(1-p) for signal 1
     (Srivastava et al., 2014): 1 at the usual 0.5, 4 and more from p = 0.8.
 
-    Silent while the loss is learned.
+    Silent while the loss is learned, and behind layers that never fire.
     """
     curve = Curve.of(record)
     if len(curve) < 2 * ENOUGH:
         return NotApplicable(f"fewer than {2 * ENOUGH} updates")
     if not _stays_poor(curve):
         return []
+    if any((one.dead or 0.0) > _SILENT for sample in _late(record) for one in sample.readings):
+        return []  # nothing asks such weights to stay: that they shrink is a consequence
     found = _decay(record) or _collapse(record) or _dropout(record)
     if not found:
         return []
@@ -87,12 +93,17 @@ def _decay(record: Record) -> tuple[dict, str, str, str] | None:
 
 
 def _collapse(record: Record) -> tuple[dict, str, str, str] | None:
-    share = Movement.of(record).grown
-    if share >= _SHRUNK:
+    share, where, limit = Movement.of(record).grown, "the weights", _SHRUNK
+    if share >= limit:
+        layers = grown(record)
+        name = min(layers, key=lambda layer: layers[layer], default="")
+        share, where, limit = layers.get(name, 1.0), name, _GONE
+    if share >= limit:
         return None
     return (
-        {"length of the weights now / at the start": round(share, 3), "threshold": _SHRUNK},
-        f"The weights have shrunk to {share:.0%} of their first length: a penalty outweighs what the loss asks for.",
+        {"length of the weights now / at the start": round(share, 3), "threshold": limit, "of": where},
+        f"{where[:1].upper() + where[1:] if where == 'the weights' else 'The weights of ' + where} have shrunk to "
+        f"{share:.1%} of their first length: a penalty outweighs what the loss asks for.",
         "Divide the penalty's factor by 100, and print both terms of the loss.",
         "weight_decay",
     )
