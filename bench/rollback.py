@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from functools import partial
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # or one side's idle threads would spin in the other's turns
 
 import torch
 import torch.nn.functional as F
 from _report import microseconds, ratio, report, write_section
-from _rounds import Contender, Stopwatch, alternate, warm_up
+from _turns import TURN, Timed, in_turns
 from torch import nn
 
 from latih import Recipe
 from latih.data import TensorExamples
-from latih.train import Callback, LastGood, Options, Parts, StopTraining, fit
+from latih.train import LastGood, Options, Parts, fit
 
 TITLE = "Rollback: a training step with and without protection"
 COLUMNS = ("network", "bare µs", "protected µs", "ratio", "ratio, min-max", "copies of the state a round")
@@ -23,11 +27,11 @@ def main() -> None:
     arguments = _arguments()
     rows, settled = [], []
     for name in arguments.networks:
-        steps = arguments.steps if name == "mlp" else max(arguments.steps // 20, 2)
+        steps = arguments.steps if name == "mlp" else max(arguments.steps // 20, 2 * TURN)
         rows.append(_row(name, arguments.rounds, steps))
         settled.append(f"{name}: {arguments.rounds} rounds, each a run of its own of {steps} steps")
     text = report("rollback", TITLE, COLUMNS, rows, ["latih", "torch"])
-    setting = f"{'; '.join(settled)}. Adam. {torch.get_num_threads()} torch threads."
+    setting = f"{'; '.join(settled)}, in turns of {TURN} steps. Adam. {torch.get_num_threads()} torch threads."
     print(setting)
     if arguments.write:
         write_section("rollback", f"{text}\n\n{setting}")
@@ -50,41 +54,28 @@ NETWORKS = {"mlp": mlp, "cnn": cnn}
 
 
 def _row(name: str, rounds: int, steps: int) -> tuple[str, ...]:
-    """One network; a round is a run from its beginning, where copies are most frequent."""
-    contenders: dict[str, Contender] = {"bare": _Side(name, 0).seconds, "protected": _Side(name, 3).seconds}
-    warm_up(contenders, min(steps, 50))
+    """One network; a round is a run of each side from its beginning, where copies are most frequent."""
+    times: dict[bool, list[float]] = {False: [], True: []}
     counted = _Copies()
-    times = alternate(contenders, rounds, steps)
+    for number in range(rounds):
+        sides = [False, True] if number % 2 else [True, False]
+        found = in_turns([partial(_train, name, protected) for protected in sides], steps)
+        for protected, seconds in zip(sides, found, strict=True):
+            times[protected].append(seconds)
     copies = counted.end() / rounds
-    bare, protected = times["bare"], times["protected"]
+    bare, protected = times[False], times[True]
     return name, microseconds(bare), microseconds(protected), *ratio(protected, bare), f"{copies:.0f}"
 
 
-class _Side:
-    def __init__(self, name: str, tries: int) -> None:
-        self.make, self.tries = NETWORKS[name], tries
-
-    def seconds(self, steps: int) -> float:
-        torch.manual_seed(0)
-        model, shape, size = self.make()
-        examples = TensorExamples(torch.randn(100 * size, *shape), torch.randint(10, (100 * size,)))
-        recipe = Recipe(epochs=-(-steps // 100), batch_size=size, rollback=self.tries, patience=0, device="cpu")
-        timed = _Timed(steps)
-        run = fit(Parts(model, examples, None, F.cross_entropy), recipe, Options(callbacks=[timed]))
-        assert not run.history.rollbacks
-        return timed.stopwatch.seconds_per_step(steps)
-
-
-class _Timed(Callback):
-    """Comes after the protection, whose work it therefore counts, and ends the run after so many steps."""
-
-    def __init__(self, steps: int) -> None:
-        self.steps, self.stopwatch = steps, Stopwatch()
-
-    def on_step_end(self, trainer: object) -> None:
-        self.stopwatch.mark()
-        if len(self.stopwatch.marks) == self.steps:
-            raise StopTraining("enough")
+def _train(name: str, protected: bool, timed: Timed) -> None:
+    """One run, until `timed` ends it."""
+    torch.manual_seed(0)
+    model, shape, size = NETWORKS[name]()
+    examples = TensorExamples(torch.randn(100 * size, *shape), torch.randint(10, (100 * size,)))
+    epochs = -(-timed.steps // 100)
+    recipe = Recipe(epochs=epochs, batch_size=size, rollback=3 * protected, patience=0, device="cpu")
+    run = fit(Parts(model, examples, None, F.cross_entropy), recipe, Options(callbacks=[timed]))
+    assert not run.history.rollbacks
 
 
 class _Copies:
@@ -112,8 +103,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=2000, help="a round and side of the mlp; the cnn makes a 20th")
     parser.add_argument("--write", action="store_true", help="write the section of docs/benchmarks.md")
     arguments = parser.parse_args()
-    if arguments.rounds < 1 or arguments.steps < 2:
-        sys.exit("--rounds must be at least 1 and --steps at least 2.")
+    if arguments.rounds < 1 or arguments.steps < 2 * TURN:
+        sys.exit(f"--rounds must be at least 1 and --steps at least {2 * TURN}.")
     return arguments
 
 

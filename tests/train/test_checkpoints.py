@@ -3,6 +3,9 @@
 import json
 import os
 import re
+import subprocess
+import sys
+import textwrap
 import threading
 from typing import get_args
 
@@ -90,7 +93,7 @@ def flip(file):
 
 DAMAGE = {
     "a file cut short": (lambda folder: cut(folder / "state.pt"), "state.pt: .* bytes instead of"),
-    "a bit flipped": (lambda folder: flip(folder / "model.safetensors"), "model.safetensors: its SHA-256"),
+    "a bit flipped": (lambda folder: flip(folder / "model.safetensors"), "model.safetensors: its hash"),
     "a file missing": (lambda folder: (folder / "state.pt").unlink(), "state.pt: No such file"),
     "no manifest": (lambda folder: (folder / "manifest.json").unlink(), "manifest.json: No such file"),
     "half a manifest": (lambda folder: cut(folder / "manifest.json"), "manifest.json: "),
@@ -409,3 +412,23 @@ def test_the_policies_are_those_of_the_schedules():
 def test_a_wrong_extension_in_a_recipe_is_one_sentence(text):
     with pytest.raises(InputError, match=r"extended must be a policy \(stretch, hold, restart\)"):
         Recipe(epochs=4, extended=text)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
+@pytest.mark.parametrize("megabytes", [1, 5], ids=["while writing weights", "while writing the state"])
+def test_a_file_that_cannot_grow_further_is_one_sentence(megabytes, tmp_path):
+    script = textwrap.dedent(f"""
+        import resource
+        import torch
+        from torch import nn
+        import latih
+        resource.setrlimit(resource.RLIMIT_FSIZE, ({megabytes} << 20, {megabytes} << 20))
+        data = torch.randn(64, 1000), torch.randint(10, (64,))
+        model = nn.Sequential(nn.Linear(1000, 1000), nn.Linear(1000, 10))
+        latih.train(model, data, recipe=latih.Recipe(epochs=1), out="run")
+    """)
+    said = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert said.returncode != 0
+    assert "InputError: cannot write run/checkpoints/step-" in said.stderr
+    assert "File too large; free some space" in said.stderr
+    assert not list((tmp_path / "run" / "checkpoints").glob("*"))

@@ -61,6 +61,8 @@ class Train:
     """Cure the training first, if it does not learn, and train what has been proven to."""
     log: Literal["none", "tensorboard", "wandb"] = "none"
     """Also send each epoch's numbers there; needs the extra latih[log]."""
+    shard: bool = False
+    """Under torchrun: each process holds a part of weights, gradients and optimizer state, not all of them."""
     resume: bool = False
     """Go on from the newest checkpoint in --out, with the settings that the run began with."""
     extend: Literal["stretch", "hold", "restart"] | None = None
@@ -106,6 +108,11 @@ def _restarted(asked: Train) -> Train:
     """Where torchrun starts it anew, the same command goes on with the run that it began."""
     if several() and asked.heal:
         raise InputError(f"--heal works in one process, and there are {several()}; latih heal shows what to change.")
+    if asked.shard and not several():
+        raise InputError(
+            "--shard divides the model among processes, and there is one; start it with torchrun --nproc-per-node 2 -m "
+            "latih train, or leave --shard out."
+        )
     done, most = restarts()
     if most and asked.out is None:
         raise InputError("--max-restarts needs --out: name the run folder that a restart shall go on with.")
@@ -148,7 +155,7 @@ def _train(source: Source, asked: Train, folder: Path) -> int:
         if asked.log != "none":
             callbacks.append(Log(asked.log, folder))
     world.wait()
-    options = Options(folder=folder, resume=asked.resume, extend=asked.extend, callbacks=callbacks)
+    options = Options(folder=folder, resume=asked.resume, extend=asked.extend, callbacks=callbacks, shard=asked.shard)
     if asked.heal:
         from latih.heal import train_job
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from latih._checks import InputError, positive
 from latih._notation import written
+from latih._shards import by_rows, local
 
 from ._base import Clip, Clipped
 from ._gradients import gradients_of, norms_of, outcome, precision, shrinking
@@ -47,8 +48,10 @@ def adaptive(limit: float = 0.01, floor: float = 1e-3, head: bool = False) -> Cl
         before = norms_of(gradients)
         total = torch.linalg.vector_norm(before)
         for weight in _clipped(parameters, head):
+            assert weight.grad is not None
             gradient = weight.grad
-            assert gradient is not None
+            if by_rows(weight):  # whole units
+                gradient, weight = local(gradient), local(weight)
             allowed = limit * _unit_norms(weight).clamp_(min=floor)
             factor = shrinking(allowed / _unit_norms(gradient), total.to(gradient.device))
             gradient.mul_(factor.view(-1, *[1] * (gradient.dim() - 1)))

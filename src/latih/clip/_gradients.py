@@ -9,9 +9,11 @@ import functools
 from collections.abc import Sequence
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from latih._checks import InputError
+from latih._shards import by_rows, local
 
 from ._base import Clipped
 
@@ -29,9 +31,11 @@ def gradients_of(parameters: Sequence[Tensor]) -> list[Tensor]:
 
 
 def norms_of(gradients: Sequence[Tensor]) -> Tensor:
-    """The L2 norm of each gradient, (n,), on the device of the first."""
-    norms = torch._foreach_norm(list(gradients), 2.0, dtype=precision(gradients))  # pyright: ignore[reportPrivateImportUsage]
-    return torch.stack([_whole(norm).to(gradients[0].device) for norm in norms])
+    """The L2 norm of each gradient, (n,), on the device of the first; of one divided among processes, of all of it."""
+    here = [local(gradient) if by_rows(gradient) else gradient for gradient in gradients]
+    norms = torch._foreach_norm(here, 2.0, dtype=precision(gradients))  # pyright: ignore[reportPrivateImportUsage]
+    each = torch.stack([_whole(norm).to(here[0].device) for norm in norms])
+    return _over_processes(each, gradients) if any(map(by_rows, gradients)) else each
 
 
 def precision(gradients: Sequence[Tensor]) -> torch.dtype:
@@ -46,6 +50,7 @@ def shrinking(ratio: Tensor, total: Tensor) -> Tensor:
 
 def scale_(gradients: Sequence[Tensor], factor: Tensor) -> None:
     """Multiply all `gradients` in place by one 0-dim `factor`."""
+    gradients = [local(gradient) for gradient in gradients]
     for device in {gradient.device for gradient in gradients}:
         here = [gradient for gradient in gradients if gradient.device == device]
         torch._foreach_mul_(here, factor.to(device))  # pyright: ignore[reportPrivateImportUsage]
@@ -62,5 +67,15 @@ def outcome(before: Tensor, after: Tensor) -> Clipped:
 
 
 def _whole(norm: Tensor) -> Tensor:
-    # the gradient of a sharded parameter is a DTensor, and so is its norm
+    # of a DTensor that is divided in another way than by rows
     return norm.full_tensor() if hasattr(norm, "full_tensor") else norm  # pyright: ignore
+
+
+def _over_processes(norms: Tensor, gradients: Sequence[Tensor]) -> Tensor:
+    """The norms of the whole gradients, from those of the rows that lie here: one message for all of them."""
+    group = next(filter(by_rows, gradients)).device_mesh.get_group()  # pyright: ignore[reportAttributeAccessIssue]
+    mine = torch.tensor([by_rows(one) or not dist.get_rank(group) for one in gradients], device=norms.device)
+    # what is not divided counts once; a factor of 0 would keep what is not finite
+    squares = torch.where(mine, norms.double().square(), 0.0)
+    dist.all_reduce(squares, group=group)
+    return squares.sqrt().to(norms.dtype)

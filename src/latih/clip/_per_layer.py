@@ -7,6 +7,7 @@ from torch import Tensor
 
 from latih._checks import positive
 from latih._notation import written
+from latih._shards import local
 
 from ._base import Clip, Clipped
 from ._gradients import gradients_of, norms_of, outcome, shrinking
@@ -36,7 +37,7 @@ def per_layer(limit: float = 1.0) -> Clip:
         norms = norms_of(gradients)
         total = torch.linalg.vector_norm(norms)
         factors = shrinking(limit / norms, total)
-        for gradient, factor in zip(gradients, factors.unbind(), strict=True):
+        for gradient, factor in zip(map(local, gradients), factors.unbind(), strict=True):
             gradient.mul_(factor.to(gradient.device))
         return outcome(norms, norms * factors)
 

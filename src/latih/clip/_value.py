@@ -7,6 +7,7 @@ from torch import Tensor
 
 from latih._checks import positive
 from latih._notation import written
+from latih._shards import local
 
 from ._base import Clip, Clipped
 from ._gradients import gradients_of, norms_of, outcome
@@ -38,7 +39,7 @@ def value(limit: float = 1.0) -> Clip:
         before = norms_of(gradients)
         finite = torch.linalg.vector_norm(before).isfinite()
         bound = torch.where(finite, before.new_full((), limit), before.new_full((), torch.inf))
-        for gradient in gradients:
+        for gradient in map(local, gradients):
             here = bound.to(gradient.device, gradient.dtype)
             gradient.clamp_(-here, here)
         return outcome(before, norms_of(gradients))

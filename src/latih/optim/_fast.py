@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._foreach_utils import _get_foreach_kernels_supported_devices, _get_fused_kernels_supported_devices
 
+from latih._shards import by_rows
+
 _DEVICES = {
     "fused": set(_get_fused_kernels_supported_devices()),
     # torch lists devices with kernels of their own; on the CPU it is a loop in C++, which still beats one in Python
@@ -37,14 +39,15 @@ def fast_path(
     known = inspect.signature(make).parameters
     if "fused" in options or "foreach" in options or options.get("differentiable") or options.get("capturable"):
         return {}
-    if not parameters or any(type(parameter) not in (Tensor, nn.Parameter) for parameter in parameters):
-        return {}  # a subclass, such as a sharded tensor, brings its own rules
-    kinds = {(parameter.device, parameter.dtype) for parameter in parameters}
+    plain = all(type(parameter) in (Tensor, nn.Parameter) for parameter in parameters)
+    if not parameters or not (plain or all(map(by_rows, parameters))):
+        return {}  # another subclass brings its own rules
+    kinds = {(parameter.device, parameter.dtype): parameter for parameter in parameters}
     for path in _preferred(make, options):
         allowed = {device.type for device, _ in kinds} <= _DEVICES[path]
         fits = path == "foreach" or all(dtype.is_floating_point for _, dtype in kinds)
         chosen = options | {path: True}
-        if path in known and allowed and fits and all(_steps(make, *kind, chosen) for kind in kinds):
+        if path in known and allowed and fits and all(_steps(make, one, chosen) for one in kinds.values()):
             return {path: True}
     return {}
 
@@ -55,8 +58,13 @@ def _preferred(make: type[torch.optim.Optimizer], options: Mapping[str, Any]) ->
     return ("foreach", "fused") if single else ("fused", "foreach")
 
 
-def _steps(make: Any, device: torch.device, dtype: torch.dtype, options: Mapping[str, Any]) -> bool:
-    spare = torch.zeros(2, device=device, dtype=dtype, requires_grad=True)
+def _steps(make: Any, like: Any, options: Mapping[str, Any]) -> bool:
+    spare = torch.zeros(2, device=like.device, dtype=like.dtype)
+    if by_rows(like):  # only here: plain tensors need none of it
+        from torch.distributed.tensor import DTensor
+
+        spare = DTensor.from_local(spare, like.device_mesh, like.placements, run_check=False)
+    spare.requires_grad_()
     spare.grad = torch.zeros_like(spare)
     try:
         make([spare], lr=1.0, **options).step()

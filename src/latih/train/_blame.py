@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from latih._shards import divided
 from latih.data import Examples, TensorExamples
 from latih.watch import Origin, Suspect, unnoticed
 
@@ -21,6 +22,8 @@ def origin_of(step: Step, inputs: Tensor, targets: Tensor) -> Origin | None:
 
     Nothing is changed by it. A batch that cannot be run again tells nothing.
     """
+    if divided(step.parameters[0]):
+        return _origin_among_shards(step, inputs, targets)
     model, suspect = step.model, Suspect(step.model)
     suspect.batch = (inputs,), {}
     if step.precision != "float32":
@@ -36,6 +39,16 @@ def origin_of(step: Step, inputs: Tensor, targets: Tensor) -> Origin | None:
     except Exception:  # the run has trouble enough
         return None
     return suspect.origin
+
+
+def _origin_among_shards(step: Step, inputs: Tensor, targets: Tensor) -> Origin | None:
+    """All processes see the same batch, and none the layers of a forward pass that they make together."""
+    with unnoticed(step.model), torch.no_grad(), step.autocast:
+        if math.isfinite(float(step.loss_function(step.model(inputs), targets))):
+            return None
+    lost = sum(int((~one.isfinite()).sum()) for one in (inputs, targets) if one.is_floating_point())
+    what = f"{lost} values of the batch are not finite" if lost else "its loss is not finite, and its batch is"
+    return Origin(step=step.count, layer="", op="input" if lost else "forward", backward=False, what=what)
 
 
 def loss_on(good: LastGood, step: Step, inputs: Tensor, targets: Tensor) -> float:

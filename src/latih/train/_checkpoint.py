@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import load
 from torch import Tensor
 
 from latih._checks import InputError
@@ -22,9 +22,11 @@ from . import run_folder
 from ._buffers import Buffers
 from ._callbacks import Callback
 from ._intact import found, newest_intact, place, remember_best, remove_leftovers
-from ._manifest import MANIFEST, STATE, manifest
+from ._manifest import MANIFEST, STATE, Entry, manifest
+from ._shard_files import Shards, put_together
 from ._state import put_back, state_of
 from ._writer import Writer
+from ._written import state_written, weights_written
 
 if TYPE_CHECKING:
     from ._trainer import Trainer
@@ -60,7 +62,7 @@ class Checkpoints(Callback):
 
     def on_fit_start(self, trainer: Trainer) -> None:
         """Time counts from here."""
-        self._saved_at = time.monotonic()
+        self._started_now()
 
     def on_step_end(self, trainer: Trainer) -> None:
         """Save if it is due, and nothing is being written."""
@@ -86,13 +88,14 @@ class Checkpoints(Callback):
 
         Raises `InputError` where none is intact, and where it does not fit the trainer.
         """
-        contents = trainer.world.once(self._newest)
+        contents: dict[str, bytes | Path] | None = trainer.world.once(self._newest)
         if contents is None:
             self.say(f"{self.folder}: stopped before its first checkpoint; beginning again")
             return
         try:
-            trainer.step.model.load_state_dict(load(contents[run_folder.WEIGHTS]))
-            left = put_back(trainer, torch.load(io.BytesIO(contents[STATE]), weights_only=True, map_location="cpu"))
+            weights, state = self._read(trainer, contents)
+            trainer.step.model.load_state_dict(weights)
+            left = put_back(trainer, state)
         except InputError:
             raise
         except Exception as error:
@@ -103,7 +106,18 @@ class Checkpoints(Callback):
         if left:
             self.say(f"{self.folder}: the saved state of {', '.join(left)} is not used, this run has no such callback")
 
-    def _newest(self) -> dict[str, bytes] | None:
+    def _read(self, trainer: Trainer, contents: dict[str, bytes | Path]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The weights and the rest, put together where they were saved in shards."""
+        known, plain = contents[STATE], contents.get(run_folder.WEIGHTS)
+        assert isinstance(known, bytes)
+        state = torch.load(io.BytesIO(known), weights_only=True, map_location="cpu")
+        if isinstance(plain, bytes):
+            return load(plain), state
+        shards = Shards(one for one in contents.values() if isinstance(one, Path))
+        both = put_together(state, shards.whole)
+        return both["weights"], both["state"]
+
+    def _newest(self) -> dict[str, bytes | Path] | None:
         remove_leftovers(self.folder)
         return newest_intact(self.folder, self.say)
 
@@ -131,7 +145,7 @@ class Checkpoints(Callback):
         if not trainer.world.first:
             return
         self._writer.wait()
-        self._saved_at = time.monotonic()
+        self._started_now()
         target, best = self._place(trainer), self._best(trainer)
         # one that a resumed run finds there is of the same moment
         snapshot = None if target.exists() else self._copy(trainer, seen)
@@ -139,14 +153,21 @@ class Checkpoints(Callback):
         def work() -> None:
             if snapshot is not None:
                 self._write(target, snapshot)
-            kept = remember_best(self.folder, best)
-            for old in found(self.folder)[: -self.keep]:
-                if old != kept:
-                    shutil.rmtree(old, ignore_errors=True)
-            if history is not None:
-                run_folder.write(self.folder / run_folder.HISTORY, history)
+            self._tidy(best, history)
 
         self._writer.start(work)
+
+    def _started_now(self) -> None:
+        self._saved_at = time.monotonic()
+
+    def _tidy(self, best: Path | None, history: bytes | None) -> None:
+        """Point at the best, and remove what is old."""
+        kept = remember_best(self.folder, best)
+        for old in found(self.folder)[: -self.keep]:
+            if old != kept:
+                shutil.rmtree(old, ignore_errors=True)
+        if history is not None:
+            run_folder.write(self.folder / run_folder.HISTORY, history)
 
     def _copy(self, trainer: Trainer, seen: dict[str, Any]) -> _Snapshot:
         copied = self._buffers.copy({"weights": trainer.step.model.state_dict(), "state": state_of(trainer, seen)})
@@ -156,18 +177,16 @@ class Checkpoints(Callback):
         """Every file made to last, then the folder renamed, then that: at no moment is there half a checkpoint."""
         self._buffers.arrived()
         weights = {key: value.contiguous() for key, value in snapshot.weights.items()}
-        contents = {run_folder.WEIGHTS: save(weights), STATE: _packed(snapshot.state)}
         temporary = target.with_name(f".{target.name}.tmp")
         try:
             with run_folder.writing(target):
                 shutil.rmtree(temporary, ignore_errors=True)
                 temporary.mkdir(parents=True)
-                contents[MANIFEST] = manifest(contents, snapshot.step, snapshot.epoch)
-                for name, content in contents.items():
-                    run_folder.write_through(temporary / name, content)
-                run_folder.sync(temporary)
-                temporary.rename(target)
-                run_folder.sync(target.parent)
+                files = {
+                    run_folder.WEIGHTS: weights_written(temporary / run_folder.WEIGHTS, weights),
+                    STATE: state_written(temporary / STATE, snapshot.state),
+                }
+                seal(temporary, target, files, snapshot.step, snapshot.epoch)
         except InputError:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
@@ -178,11 +197,13 @@ class Checkpoints(Callback):
         return place(self.folder, int(min(finite, key=lambda one: one[0])[1]["step"])) if finite else None
 
 
+def seal(temporary: Path, target: Path, files: dict[str, Entry], step: int, epoch: int) -> None:
+    """Make a checkpoint of `files` that are safe: the manifest, then the folder's name."""
+    run_folder.write_through(temporary / MANIFEST, manifest(files, step, epoch))
+    run_folder.sync(temporary)
+    temporary.rename(target)
+    run_folder.sync(target.parent)
+
+
 def _to_stderr(line: str) -> None:
     sys.stderr.write(f"latih: {line}\n")
-
-
-def _packed(state: dict[str, Any]) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    return buffer.getvalue()

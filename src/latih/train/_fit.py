@@ -34,9 +34,12 @@ from ._processes import current
 from ._remedy import Treat
 from ._rollback import Rollback
 from ._seed import seeded
+from ._sharded import refuse_sharded, refuse_unshardable, shard
+from ._sharded_checkpoint import ShardedCheckpoints
 from ._step import LossFunction, Step
-from ._together import shared_norms, together
+from ._together import refuse_apart, shared_norms, together
 from ._trainer import Trainer
+from ._whole import save_whole
 
 
 @dataclass
@@ -90,6 +93,8 @@ class Options:
     extend: str | None = None
     """What the learning rate does where a resumed run is longer than planned: "stretch", "hold" or "restart"."""
     callbacks: Sequence[Callback] = ()
+    shard: bool = False
+    """Whether weights, gradients and optimizer state are divided among the processes."""
     treat: Treat | None = None
     """Asked for a treatment of a run that diverges, before its learning rate is cut."""
 
@@ -104,6 +109,8 @@ def fit(parts: Parts, recipe: Recipe, options: Options) -> Run:
         trainer.fit()
         kept = _kept(trainer)
         summary = _summary(trainer, kept, parts.test)
+    if options.shard and options.folder is not None and not trainer.interrupted:
+        save_whole(options.folder, parts.model, world)
     summary["seconds"] = round(time.perf_counter() - started, 2)
     folder = options.folder if world.first else None
     if folder is not None:
@@ -123,17 +130,23 @@ def make_trainer(parts: Parts, recipe: Recipe, options: Options) -> Trainer:
             f"recipe(batch_size={size}): only {len(train)} examples to train on; take a batch size of at most that."
         )
     check_parts(world, train, valid, size)
+    refuse_sharded(parts.model)
+    if options.shard:
+        refuse_unshardable(world, parts, recipe, _method(recipe, options))
     outputs, measurable = probe(parts.model.to(device), train, valid, parts.loss, min(size, 32), device)
     meter = Meter(recipe.metric, peek_targets(train), outputs, device, world) if measurable else None
     notices = shared_norms(world, parts.model, device)
-    step = _step(parts, recipe, options, updates=-(-len(train) // size))
+    if options.shard:
+        refuse_apart(world, parts, size, device)
+    step = _step(parts, recipe, options, device, updates=-(-len(train) // size))
     early = EarlyStopping(recipe.patience) if recipe.patience and valid is not None else None
     checkpoints = None
     if options.folder is not None:
         # only now, when everything fits, is anything written
         world.once(lambda: _begin_folder(parts, recipe, options))
         say = None if world.first else _say_nothing
-        checkpoints = Checkpoints(options.folder, recipe.keep_checkpoints, recipe.save_every, say)
+        kind = ShardedCheckpoints if options.shard else Checkpoints
+        checkpoints = kind(options.folder, recipe.keep_checkpoints, recipe.save_every, say)
     # checkpoints come last: what the others remember of the moment is saved with it
     rollback = Rollback(recipe.rollback, options.treat) if recipe.rollback else None
     ordered = (rollback, early, *options.callbacks, *notices, Interrupt(checkpoints), checkpoints)
@@ -144,7 +157,7 @@ def make_trainer(parts: Parts, recipe: Recipe, options: Options) -> Trainer:
         checkpoints.restore(trainer)
         if options.extend is not None:
             world.once(lambda: write_plan(recipe, checkpoints.folder))
-    if world.size > 1:
+    if world.size > 1 and not options.shard:
         step.network = together(world, parts, size, device)
     return trainer
 
@@ -165,21 +178,31 @@ def on_device(examples: Examples | None, device: torch.device) -> Any:
     return examples.to(device) if isinstance(examples, TensorExamples) else examples
 
 
-def _step(parts: Parts, recipe: Recipe, options: Options, updates: int) -> Step:
-    chosen = options.optimizer
-    if not isinstance(chosen, torch.optim.Optimizer):
-        spec = chosen if isinstance(chosen, OptimizerSpec) else build("optim", chosen or recipe.optimizer)
-        chosen = spec.with_(lr=recipe.lr, weight_decay=recipe.weight_decay)(parts.model)
+def _step(parts: Parts, recipe: Recipe, options: Options, device: torch.device, updates: int) -> Step:
+    chosen = _method(recipe, options)
+    if options.shard:
+        optimizer = shard(current(), parts, chosen, device)
+    else:
+        optimizer = chosen if isinstance(chosen, torch.optim.Optimizer) else chosen(parts.model)
     return Step(
         parts.model,
         parts.loss,
-        chosen,
+        optimizer,
         schedule=over_run(build("schedules", recipe.schedule), recipe, updates),
         clip=build("clip", recipe.clip),
         accumulate=recipe.accumulate,
         precision=recipe.precision,
         compiled=recipe.compile,
     )
+
+
+def _method(recipe: Recipe, options: Options) -> Any:
+    """A spec, or the caller's live optimizer."""
+    chosen = options.optimizer
+    if isinstance(chosen, torch.optim.Optimizer):
+        return chosen
+    spec = chosen if isinstance(chosen, OptimizerSpec) else build("optim", chosen or recipe.optimizer)
+    return spec.with_(lr=recipe.lr, weight_decay=recipe.weight_decay)
 
 
 def evaluate(parts: Parts, recipe: Recipe, examples: Examples, part: str) -> dict[str, float]:

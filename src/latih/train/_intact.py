@@ -25,7 +25,7 @@ def place(folder: Path, step: int) -> Path:
     return folder / run_folder.CHECKPOINTS / f"step-{step:09d}"
 
 
-def newest_intact(folder: Path, say: Callable[[str], object]) -> dict[str, bytes] | None:
+def newest_intact(folder: Path, say: Callable[[str], object]) -> dict[str, bytes | Path] | None:
     """The files of the newest checkpoint that is as it was written; None where none was written yet.
 
     Damaged ones that are newer are set aside, and one line says so. Raises `InputError` where none is intact.

@@ -12,6 +12,7 @@ from latih import init
 from latih._checks import InputError
 from latih._notation import build
 from latih._recipe import Recipe, Source
+from latih._shards import is_sharded
 from latih._version import __version__
 from latih.data import AnySchema, Data, TensorExamples, load, permutation
 from latih.diagnose import Findings, check
@@ -67,7 +68,8 @@ def run_job(source: Source, recipe: Recipe, options: Options, prepared: Prepared
     loss = loss_of(recipe, data, options.loss)
     run = fit(Parts(model, data.train, data.valid, loss, data.test, source if card else None), recipe, options)
     if run.folder is not None and not run.interrupted:
-        save_weights(run.folder, run.model)
+        if not is_sharded(run.model):  # as `fit` has done with shards, which takes all processes
+            save_weights(run.folder, run.model)
         if card is not None:
             save_card(run.folder, card)
     return run

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from latih._shards import local
+
 from ._step import Step
 
 _WIDE = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
@@ -88,19 +90,19 @@ def all_finite(tensors: list[Tensor]) -> bool:
 
 
 def _weights(step: Step) -> Iterator[Tensor]:
-    """What the step trains, what else may change, and the buffers; each once."""
+    """What the step trains, what else may change, and the buffers; each once, and of a shard what lies here."""
     seen: set[int] = set()
     learning = (one for one in step.model.parameters() if one.requires_grad)
     for one in (*step.parameters, *learning, *step.model.buffers()):
         if id(one) not in seen:
             seen.add(id(one))
-            yield one
+            yield local(one)
 
 
 def _tensors(step: Step) -> Iterator[Tensor]:
     yield from _weights(step)
     for known in step.optimizer.state.values():
-        yield from (one for one in known.values() if isinstance(one, Tensor))
+        yield from (local(one) for one in known.values() if isinstance(one, Tensor))
 
 
 def _without(group: dict[str, Any], name: str) -> dict[str, Any]:

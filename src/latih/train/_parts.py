@@ -39,6 +39,17 @@ def smallest_part(world: World, examples: int, batch_size: int) -> int:
     return max(1, min(batch_size, last) // world.size)
 
 
+def even_part(examples: int, world: World) -> tuple[Tensor, int]:
+    """This process's indices of so many examples, as many as every other one has, and how many of them count.
+
+    >>> even_part(5, World(1, 2))
+    (tensor([1, 3, 0]), 2)
+    """
+    own = world.part(torch.arange(examples))
+    missing = -(-examples // world.size) - len(own)
+    return torch.cat([own, torch.zeros(missing, dtype=own.dtype)]), len(own)
+
+
 def begin_part(trainer: Trainer) -> int:
     """Make the step ready for its part of the coming batch; how many examples of the part count.
 
@@ -49,6 +60,8 @@ def begin_part(trainer: Trainer) -> int:
     whole = min(trainer.batch_size, len(trainer.train) - trainer.batch * trainer.batch_size)
     count = len(range(world.rank, whole, world.size))
     step.share = count * world.size / whole
+    # every part of a sharded model's batch is a conversation: none may have more of them
+    step.pieces = min(step.accumulate, max(1, whole // world.size))
     torch.manual_seed(hash((trainer.recipe.seed, step.count, world.rank)))  # of integers, the same in every process
     return count
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from latih._shards import divided, local
 from latih.data import Batch
 from latih.watch import Origin
 
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 DIVERGED = "diverged"
 TREATED = "treated"
 """Why a fit ends whose rest somebody else takes over."""
-_SHARE, _LONGEST = 20, 500
-"""A copy is due after a twentieth of the updates so far, and at the latest after 500: in the long run it costs next to
-nothing, and what going back costs is in proportion to what was learned."""
+_SHARE, _SHORTEST, _LONGEST = 10, 2 * WINDOW, 500
+"""A copy is due after a tenth of the updates so far, but not before 50 and at the latest after 500: in the long run it
+costs next to nothing, and what going back costs is in proportion to what was learned."""
 
 
 class Rollback(Callback):
@@ -54,7 +55,8 @@ class Rollback(Callback):
         self.good: list[LastGood] = []
         self._spare: LastGood | None = None
         self._pending = self._kept_at = self._alert_until = 0
-        self._reads_free = False
+        self._look_after = WINDOW
+        self._reads_free = self._infinite = False
         self._origin: Origin | None = None
 
     def on_fit_start(self, trainer: Trainer) -> None:
@@ -63,6 +65,7 @@ class Rollback(Callback):
         trainer.history.rollbacks[:] = self.done
         trainer.left_out = self.left_out
         self._slow_down(trainer, self.factor)
+        self._look_after = self._updates_ahead(trainer)
 
     def on_epoch_start(self, trainer: Trainer) -> None:
         """The state that training begins with is good until it is shown not to be."""
@@ -73,13 +76,14 @@ class Rollback(Callback):
         """Where losses are read at once, the weights that made one that is not finite can still be asked."""
         if trainer.world.size > 1:
             return  # of a part: all processes look at the whole batch, when it is lost
-        if self._reads_at_once(trainer) and self._origin is None and not math.isfinite(float(trainer.step.loss)):
-            self._origin = origin_of(trainer.step, *trainer.last[:2])
+        if self._reads_at_once(trainer) and not math.isfinite(float(trainer.step.loss)):
+            self._infinite = True
+            self._origin = self._origin or origin_of(trainer.step, *trainer.last[:2])
 
     def on_step_end(self, trainer: Trainer) -> None:
         """Count, and look when it is time."""
         self._pending += 1
-        if self._pending >= WINDOW or self._reads_at_once(trainer):
+        if self._pending >= self._look_after or self._infinite:
             self._look(trainer)
 
     def on_use(self, trainer: Trainer) -> None:
@@ -114,7 +118,12 @@ class Rollback(Callback):
 
     def _look(self, trainer: Trainer) -> bool:
         """At the losses since the last look, and at the weights when a copy is due."""
-        count, self._pending = self._pending, 0
+        went_back = self._look_at_losses(trainer)
+        self._look_after = self._updates_ahead(trainer)
+        return went_back
+
+    def _look_at_losses(self, trainer: Trainer) -> bool:
+        count, self._pending, self._infinite = self._pending, 0, False
         for place, loss in enumerate(_read(trainer.losses[-count:] if count else [])):
             if not math.isfinite(loss):
                 return self._lost(trainer, count - place, "the loss is not finite")
@@ -124,13 +133,13 @@ class Rollback(Callback):
         spike = self.level.risen()
         if spike is not None:
             return self._rose(trainer, spike)
-        return self._due(trainer, WINDOW) and self._look_at_weights(trainer, WINDOW)
+        return self._due(trainer, _SHORTEST) and self._look_at_weights(trainer, _SHORTEST)
 
     def _look_at_weights(self, trainer: Trainer, least: int) -> bool:
         if self._due(trainer, least):
             finite = self._keep(trainer)
         else:
-            finite = all_finite([one.detach() for one in trainer.step.parameters])
+            finite = _everywhere(trainer, all_finite([local(one.detach()) for one in trainer.step.parameters]))
         return not finite and self._lost(trainer, 0, "a weight is not finite")
 
     def _rose(self, trainer: Trainer, spike: Spike) -> bool:
@@ -156,6 +165,12 @@ class Rollback(Callback):
         since = trainer.step.count - self._kept_at
         return since >= max(least, min(trainer.step.count // _SHARE, _LONGEST)) and not self.level.rising
 
+    def _updates_ahead(self, trainer: Trainer) -> int:
+        """How many may pass until losses are looked at, if none of those that are read at once says otherwise."""
+        if not self._reads_at_once(trainer):
+            return WINDOW
+        return max(1, WINDOW - len(self.level.window)) if trainer.world.size == 1 else 1
+
     def _reads_at_once(self, trainer: Trainer) -> bool:
         return self._reads_free or trainer.step.count < self._alert_until
 
@@ -163,7 +178,7 @@ class Rollback(Callback):
         """Copy the state over the older of the two; whether it was finite."""
         spare = self._spare or (self.good.pop(0) if len(self.good) == 2 else LastGood())
         finished = trainer.batch * trainer.batch_size >= len(trainer.train)
-        finite = spare.take(trainer.step, trainer.epoch + finished)
+        finite = _everywhere(trainer, spare.take(trainer.step, trainer.epoch + finished))
         if not finite and self.good:
             self._spare = spare
             return False
@@ -217,6 +232,11 @@ class Rollback(Callback):
 
     def _slow_down(self, trainer: Trainer, factor: float) -> None:
         trainer.step.base_rates = [base * factor for base in trainer.step.base_rates]
+
+
+def _everywhere(trainer: Trainer, finite: bool) -> bool:
+    """Of shards, each process has seen its own."""
+    return not trainer.world.any(not finite) if divided(trainer.step.parameters[0]) else finite
 
 
 def _read(losses: list[Tensor]) -> list[float]:

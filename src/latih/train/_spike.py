@@ -70,7 +70,7 @@ class Level:
         if len(self.usual) >= WINDOW:
             now = statistics.median(self.window[-WINDOW:])
             usual = statistics.median(self.usual)
-            if now > self._ceiling(usual):
+            if self._left(now, usual):
                 middle = (usual + now) / 2
                 began = next(place for place, loss in enumerate(self.window) if loss > middle)
                 return Spike(usual, now, len(self.window) - began)
@@ -85,7 +85,7 @@ class Level:
         """Whether the last few losses are all far above what is usual: too early to call it a spike, or good."""
         if len(self.usual) < WINDOW or len(self.window) < _LAST:
             return False
-        return min(self.window[-_LAST:]) > self._ceiling(statistics.median(self.usual))
+        return self._left(min(self.window[-_LAST:]), statistics.median(self.usual))
 
     def began(self) -> int | None:
         """Updates ago that the loss left its level, as told by the last few losses; None where they are usual.
@@ -94,8 +94,8 @@ class Level:
         """
         if len(self.usual) < WINDOW:
             return len(self.window)
-        ceiling = self._ceiling(statistics.median(self.usual))
-        high = [place for place, loss in enumerate(self.window) if loss > ceiling]
+        usual = statistics.median(self.usual)
+        high = [place for place, loss in enumerate(self.window) if self._left(loss, usual)]
         if not high or high[-1] < len(self.window) - _LAST:
             return None
         return len(self.window) - high[0]
@@ -119,7 +119,9 @@ class Level:
         self.start, self.window = list(state["start"]), list(state["window"])
         self.usual = deque(state["usual"], maxlen=_USUAL)
 
-    def _ceiling(self, usual: float) -> float:
-        noise = 1.4826 * statistics.median(abs(loss - usual) for loss in self.usual)
+    def _left(self, loss: float, usual: float) -> bool:
+        """Whether `loss` is far above the `usual` one, by both measures; the cheaper one first."""
         learned = statistics.median(self.start) - usual
-        return usual + max(_NOISE * noise, _SHARE * max(learned, abs(usual)))
+        if loss <= usual + _SHARE * max(learned, abs(usual)):
+            return False
+        return loss > usual + _NOISE * 1.4826 * statistics.median(abs(one - usual) for one in self.usual)

@@ -43,6 +43,8 @@ class Step:
     """What runs the model's forward pass where it is not the model itself: DDP, for several processes."""
     share: float = 1.0
     """How much the coming batch counts: other than 1 where processes have parts of unequal size."""
+    pieces: int | None = None
+    """Into how many parts the coming batch is cut for `accumulate`, where all processes must agree."""
 
     def __post_init__(self) -> None:
         self.count = 0
@@ -67,7 +69,7 @@ class Step:
         if self.accumulate == 1 and self.share == 1.0:
             self._backward(inputs, targets, 1.0)
         else:
-            self._backward_in_parts(inputs.chunk(self.accumulate), targets.chunk(self.accumulate), len(inputs))
+            self._backward_in_parts(self._cut(inputs), self._cut(targets), len(inputs))
         if self.scaler is not None:
             self.scaler.unscale_(self.optimizer)
         self.clipped = self.clip(self.parameters)
@@ -107,6 +109,9 @@ class Step:
         self.notify("on_loss")
         loss = loss if share == 1.0 else loss * share
         (loss if self.scaler is None else self.scaler.scale(loss)).backward()
+
+    def _cut(self, batch: Tensor) -> Sequence[Tensor]:
+        return batch.chunk(self.accumulate) if self.pieces is None else batch.tensor_split(self.pieces)
 
     def _backward_in_parts(self, inputs: Sequence[Tensor], targets: Sequence[Tensor], total: int) -> None:
         # a part counts by its size, so the gradient is that of the mean over the undivided batch

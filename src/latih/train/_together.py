@@ -38,12 +38,17 @@ def together(world: World, parts: Parts, batch_size: int, device: torch.device) 
 
     The weights stay those of the model, which all processes begin with as the first one has them.
     """
+    refuse_apart(world, parts, batch_size, device)
+    unused = world.any(_leaves_unused(parts, device))
+    return DistributedDataParallel(parts.model, find_unused_parameters=unused)
+
+
+def refuse_apart(world: World, parts: Parts, batch_size: int, device: torch.device) -> None:
+    """Refuse what several processes cannot train, be the model in each of them or divided among them."""
     if device.type not in ("cpu", "cuda"):
         raise InputError(f"several processes train on cpu or cuda, not on {device.type}; pass --device cpu.")
     if smallest_part(world, len(parts.train), batch_size) == 1:
         _refuse_single(world, parts, device)
-    unused = world.any(_leaves_unused(parts, device))
-    return DistributedDataParallel(parts.model, find_unused_parameters=unused)
 
 
 def shared_norms(world: World, model: nn.Module, device: torch.device) -> list[Callback]:

@@ -19,7 +19,7 @@ from ._callbacks import Callback, StopTraining, reactions
 from ._feed import feed
 from ._history import History
 from ._metrics import Meter
-from ._parts import begin_part
+from ._parts import begin_part, even_part
 from ._processes import World
 from ._step import Step
 
@@ -145,10 +145,12 @@ class Trainer:
         if meter is not None:
             meter.reset()
         with self.step.autocast:
-            part_of_it = self.world.part(torch.arange(len(examples)))
+            part_of_it, left = even_part(len(examples), self.world)
             for inputs, targets, _ in examples.batches(part_of_it, self.evaluation_batch):
-                targets = targets.to(self.device)
                 output = model(inputs.to(self.device))
+                targets, output, left = targets[:left].to(self.device), output[:left], left - len(targets)
+                if not len(targets):
+                    break  # what makes the parts even does not count
                 total += self.step.loss_function(output, targets) * len(targets)
                 if meter is not None:
                     meter.add(output, targets)

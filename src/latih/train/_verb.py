@@ -14,6 +14,7 @@ from latih import init
 from latih._checks import InputError
 from latih._notation import build
 from latih._recipe import Recipe, Source
+from latih._shards import is_sharded
 from latih.data import as_examples, peek_targets
 from latih.optim import OptimizerSpec
 
@@ -40,6 +41,7 @@ def train(
     heal: bool = False,
     resume: bool = False,
     extend: str | None = None,
+    shard: bool = False,
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
 ) -> Run:
@@ -61,6 +63,8 @@ def train(
         resume: Go on from the newest checkpoint in `out`; exact, but for the order of a DataLoader, which is its own.
         extend: What the learning rate does where `recipe.epochs` is more than the resumed run was planned for:
             "stretch", "hold" or "restart", as `Schedule.extended` says. Without it such a run is refused.
+        shard: Of several processes each holds a part of weights, gradients and optimizer state, in `run.model` too:
+            only all processes together can still call it. The weights file in `out` is the usual one.
         callbacks: Your own `Callback`s.
         progress: A bar on a terminal and one line an epoch, on stderr.
 
@@ -76,9 +80,8 @@ def train(
     folder = None if out is None else Path(out)
     if heal:
         alone("train(heal=True)", "heal in one process first, then train its recipe in several")
-    options = Options(
-        loss, optimizer, folder, resume, extend, [*([Reporter()] if progress and current().first else []), *callbacks]
-    )
+    callbacks = [*([Reporter()] if progress and current().first else []), *callbacks]
+    options = Options(loss, optimizer, folder, resume, extend, callbacks, shard=shard)
     if isinstance(train, str | Path):
         named = model if isinstance(model, str) else "auto"
         source = Source(str(train), named, valid=None if valid is None else str(valid)).resolved()
@@ -96,7 +99,7 @@ def train(
             init.apply(model, build("init", recipe.init))
     parts = Parts(model, examples, validation, loss_function(loss or recipe.loss, peek_targets(examples)))
     run = _room().train_parts(parts, recipe, options) if heal else fit(parts, recipe, options)
-    if run.folder is not None and not run.interrupted:
+    if run.folder is not None and not run.interrupted and not is_sharded(run.model):
         save_weights(run.folder, run.model)
     return run
 

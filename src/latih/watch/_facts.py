@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.parameter import is_lazy
 
+from latih._shards import divided
 from latih.norm import is_pinned
 from latih.tape import Tape
 
@@ -53,7 +54,7 @@ def parameters_of(
             reached=None if unreached is None else name not in unreached,
             optimised=None if optimizer is None else id(one) in decay,
             decayed=decay.get(id(one), 0.0),
-            fresh=None if is_lazy(one) else is_fresh(one),
+            fresh=None if is_lazy(one) or divided(one) else is_fresh(one),
         )
         for name, one in parameters
     ]

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from latih._shards import local
+
 _MOST_PENDING = 1000
 
 
@@ -104,5 +106,5 @@ class Ledger:
         # somebody wrote to it: set to zero in place, or clipped; on other devices looking would mean waiting
         if grad.device.type != "cpu":
             return not self.gathering
-        values = grad.coalesce().values() if grad.is_sparse else grad
+        values = grad.coalesce().values() if grad.is_sparse else local(grad)
         return not bool(values.any())

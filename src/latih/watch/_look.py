@@ -172,8 +172,8 @@ class Look:
     @guarded("notes")
     def _say_blind(self) -> None:
         self.guard.note(
-            "activations could not be seen: the model runs compiled, or on other tensors than its parameters; "
-            "weights and their gradients were measured"
+            "activations could not be seen: the model runs compiled, in shards, or on other tensors than its "
+            "parameters; weights and their gradients were measured"
         )
 
     @contextmanager

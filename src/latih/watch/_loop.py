@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from latih._shards import is_sharded
 from latih.tape import unwrap
 
 from ._alarm import Alarm
@@ -19,6 +20,7 @@ from ._look import Look
 from ._origin import Suspect
 from ._reach import Reach, hides_parameters
 from ._record import Record
+from ._unsuspecting import Unsuspecting
 from ._updates import Rates, Versions
 
 
@@ -27,7 +29,8 @@ class Loop:
 
     def __init__(self, model: nn.Module, optimizer: Any, record: Record, guard: Guard, look: Look) -> None:
         self.model, self.record, self.guard, self.look = model, record, guard, look
-        self.ledger, self.suspect = Ledger(), Suspect(unwrap(model))
+        self._sharded = is_sharded(model)
+        self.ledger, self.suspect = Ledger(), (Unsuspecting if self._sharded else Suspect)(unwrap(model))
         self._versions = Versions(unwrap(model)) if optimizer is None else None
         self._alarm, self._reach = Alarm(), Reach()
         self._rates = Rates(optimizer, record.rates)
@@ -44,6 +47,8 @@ class Loop:
             self._versions.look_at_model()
 
     def _know_parameters(self) -> None:
+        if self._sharded and self._mine:
+            return  # inside a forward pass some are gathered
         own: dict[int, Tensor] = {id(one): one for one in self.model.parameters() if isinstance(one, nn.Parameter)}
         self._mine = own or self._mine  # inside a functional call there may be none
 
@@ -115,9 +120,9 @@ class Loop:
 
     @guarded("losses")
     def _count(self, loss: Tensor) -> None:
-        reached = self._reach.first(loss, self._mine)
+        reached = None if self._sharded else self._reach.first(loss, self._mine)
         if reached is None:
-            if not hides_parameters(loss):
+            if not self._sharded and not hides_parameters(loss):
                 return
             reached = next(iter(self._mine.values()))
         scaled = unscaled(loss)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from latih._shards import local
+
 from ._record import Reading, Sample
 from ._statistics import effective_rank
 
@@ -87,9 +89,13 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def _all_finite(tensor: Tensor) -> bool:
+    return bool(local(tensor.detach()).isfinite().all())
+
+
 def _non_finite(scene: Scene) -> list[str]:
     return [
         name
         for name, one in scene.parameters
-        if not bool(one.isfinite().all()) or (one.grad is not None and not bool(one.grad.isfinite().all()))
+        if not _all_finite(one) or (one.grad is not None and not _all_finite(one.grad))
     ][:20]

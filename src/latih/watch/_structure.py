@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.parameter import is_lazy
 
+from latih._shards import is_sharded
 from latih.tape import Tape, read, tensors, unwrap
 
 from ._facts import layers_of, norms_of, optimizer_of, parameters_of
@@ -38,11 +39,12 @@ class Structure:
         self.scene: Scene | None = None
         self._parameters: list[tuple[str, Tensor]] = list(unwrap(model).named_parameters())
         self._known: list[tuple[str, int, bool, bool]] = []
+        self._sharded = is_sharded(model)
 
     @property
     def compiled(self) -> bool:
-        """Some of the model runs compiled, where nothing can be seen without changing it."""
-        return any(
+        """Some of the model runs compiled, or in shards, where nothing can be seen without changing it."""
+        return self._sharded or any(
             "_orig_mod" in one._modules or one.__dict__.get("_compiled_call_impl") is not None
             for one in self.model.modules()
         )
@@ -50,8 +52,10 @@ class Structure:
     def look(self, inputs: tuple[tuple, dict] | None) -> Scene:
         """The scene of a sample; read anew where the parameters are not those of the last time."""
         model = unwrap(self.model)
+        if self._sharded:  # to read it takes a forward pass of all processes; in ours some weights are gathered now
+            inputs = None
         parameters: list[tuple[str, Tensor]] = list(model.named_parameters())
-        if all(isinstance(one, nn.Parameter) for _, one in parameters):
+        if not self._sharded and all(isinstance(one, nn.Parameter) for _, one in parameters):
             self._parameters = parameters
         else:  # inside a functional call, on other tensors than the model's own
             inputs = None
@@ -64,6 +68,8 @@ class Structure:
 
     def find_unregistered(self, outputs: list[Tensor], inputs: Any) -> None:
         """Once, from the graph of the first sampled forward pass."""
+        if self._sharded:
+            return  # the graph holds what was gathered
         groups = [] if self.optimizer is None else self.optimizer.param_groups
         known = {id(one) for _, one in self._parameters} | {id(one) for group in groups for one in group["params"]}
         self.record.unregistered = unregistered(outputs, inputs, known)
