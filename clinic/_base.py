@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-Half = Literal["set", "report"]
+Half = Literal["set", "report", "parted"]
 Loss = Callable[[Tensor, Tensor], Tensor]
 Pair = tuple[Tensor, Tensor]
 
@@ -61,8 +62,9 @@ class Program:
     """Too large to train here: `check` is asked, no run is watched."""
 
     half: Half = "set"
-    """Rules and thresholds may be made with "set" in view (the first three series); figures are reported on "report"
-    (the fourth), written by people who had not seen the rules, and is not looked at, program by program."""
+    """Rules and thresholds may be made with "set" in view: the first three series, and of the fourth, which is
+    "parted", one half by name. Figures are reported on the other, "report", which is not looked at, program by program;
+    it was written by people who had not seen the rules."""
 
 
 PROGRAMS: dict[str, Program] = {}
@@ -95,6 +97,8 @@ def healthy(*, tags: tuple[str, ...] = (), **facts: Any) -> Callable[..., Any]:
 
 
 def _add(program: Program) -> None:
+    if program.half == "parted":
+        program = replace(program, half="report" if zlib.crc32(program.group.encode()) % 2 else "set")
     assert program.name not in PROGRAMS, program.name
     PROGRAMS[program.name] = program
 

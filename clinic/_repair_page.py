@@ -67,7 +67,7 @@ def page(found: Sequence[Repair], command: str) -> str:
     programs = len({one.program for one in faulty})
     parts = [
         "# The clinic: does `latih.heal` repair what is wrong?",
-        f"{programs} faulty programs of the fourth series of [the clinic](clinic.md), those whose loop `latih.heal` "
+        f"{programs} faulty programs of the reported half of [the clinic](clinic.md), those whose loop `latih.heal` "
         f"can run, seeds 0 to {max((one.seed for one in found), default=0)}. "
         "A cure is proven on a fifth of the training data that is held out (on the "
         f"program's validation part below {FEWEST} examples); then the program is trained as a whole, and scored on "

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from latih import InputError
-from latih.diagnose import check, examine
+from latih.diagnose import Finding, Findings, check, examine
+from latih.watch import Record
 
 
 def net(*middle: nn.Module) -> nn.Sequential:
@@ -210,3 +211,14 @@ def test_train_that_holds_no_pairs_is_refused():
         check(net(), batch(), F.cross_entropy, train=(torch.zeros(5, 6), torch.zeros(4)))
     with pytest.raises(InputError, match="must be a pair"):
         check(net(), batch(), F.cross_entropy, train=[torch.zeros(6)] * 40)
+
+
+@pytest.mark.parametrize(("updates", "kept"), [(20, "warning"), (60, "info")])
+def test_a_run_that_has_only_begun_takes_nothing_back(updates, kept):
+    def said(severity):
+        return Finding("L306", "loss-at-start", severity, "", {}, "why", "advice")
+
+    before = Findings([said("warning")])
+    later = Findings([said("info")], record=Record(losses=[1.0] * updates, ended=False))
+    assert [one.severity for one in before | later] == [kept]
+    assert [one.severity for one in before | Findings([said("error")], record=later.record)] == ["error"]

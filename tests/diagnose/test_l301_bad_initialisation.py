@@ -144,3 +144,12 @@ def test_factors_that_are_all_zero_are_how_they_start_and_not_a_missing_path():
     assert "bad-initialisation" in [one.name for one in found if one.severity != "info"]
     assert "unreached-parameters" not in [one.name for one in found]
     assert "bad-initialisation" not in [one.name for one in judge(adapters(drawn=True))]
+
+
+def test_a_faint_start_is_given_time_to_get_over_it():
+    faint = record(0.37)  # over six layers between a hundredth and a thousandth is left
+    faint.probes, faint.ended = None, False
+    faint.losses = [2.3 + 0.01 * (step % 3) for step in range(60)]
+    assert RULE.judge(faint) == []
+    faint.losses = [2.3 + 0.01 * (step % 3) for step in range(120)]
+    assert RULE.judge(faint)[0].name == "bad-initialisation"

@@ -69,3 +69,10 @@ def test_a_pace_that_ten_such_runs_would_not_bring_anywhere_is_too_slow():
 def test_a_schedule_that_ended_before_the_weights_had_a_chance_is_found():
     losses = noisy(np.r_[np.linspace(1.0, 0.85, 60), np.full(340, 0.85)], 0.2)
     assert RULE.judge(record(losses, lambda step: 3e-3 * 0.9**step, rates=[(n, 0.01 * 0.9**n) for n in range(400)]))
+
+
+def test_a_rate_that_is_gone_in_the_first_quarter_is_found_though_half_is_learned():
+    losses = noisy([*np.linspace(1.0, 0.4, 66), *[0.4] * 434], 0.01)
+    assert RULE.judge(record(losses, lambda step: 3e-2 * 0.9**step, rates=fading(500, 0.9)))
+    assert RULE.judge(record(losses, lambda step: 3e-1 * 0.9**step, rates=fading(500, 0.9))) == []
+    assert RULE.judge(record(losses, lambda step: 3e-2 * 0.98**step, rates=fading(500, 0.98))) == []

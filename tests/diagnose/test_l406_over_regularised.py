@@ -57,3 +57,10 @@ def test_one_layer_that_is_gone_is_enough():
 
 def test_weights_behind_units_that_never_fire_shrink_for_another_reason():
     assert RULE.judge(shrinking(0.01, dead=1.0)) == []
+
+
+def test_a_single_layer_may_shrink_by_what_it_is_asked_for():
+    alone = record(FLAT, grown=0.3)
+    assert RULE.judge(alone)
+    alone.layers = alone.layers[:1]
+    assert RULE.judge(alone) == []

@@ -1,3 +1,4 @@
+import numpy as np
 from learning_records import FALLING, FLAT, noisy, record
 
 from latih.diagnose import NotApplicable
@@ -64,3 +65,9 @@ def test_a_net_that_ends_far_behind_its_nearest_examples_has_more_to_learn():
     assert RULE.judge(guessed(1.8, 0.4)) == []  # it may leave its plateau yet
     assert RULE.judge(guessed(1.8, 1.2, ended=True)) == []
     assert RULE.judge(guessed(0.15, 0.01, ended=True)) == []
+
+
+def test_without_a_plan_a_run_that_was_left_while_it_fell_counts_as_ended():
+    losses = noisy(np.linspace(1.0, 0.8, 400), 0.02)
+    assert "ended" in RULE.judge(record(losses, ended=True))[0].why
+    assert RULE.judge(record(losses, ended=False)) == []

@@ -195,3 +195,11 @@ def test_training_with_heal_trains_the_cured_program():
     assert run.history.rows[-1]["valid_accuracy"] > 0.9
     with pytest.raises(InputError, match="resume"):
         latih.train(model, blobs(), recipe=RECIPE, heal=True, resume=True, out="nowhere", progress=False)
+
+
+@pytest.mark.parametrize(("schedule", "verdict"), [("one_cycle()", "healthy"), ("warmup(steps=10000)", "healed")])
+def test_a_rate_that_warms_up_is_waited_for_and_one_that_never_arrives_is_not(schedule, verdict):
+    recipe = Recipe(epochs=30, schedule=schedule)
+    optimizer = "sgd(lr=0.02)" if verdict == "healthy" else "sgd(lr=0.002)"
+    healing = latih.heal(dense(10, 32, 3), blobs(), blobs(200, 1), recipe=recipe, optimizer=optimizer)
+    assert healing.verdict == verdict

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from latih.watch import Record
@@ -11,6 +11,8 @@ from latih.watch import Record
 from . import _show
 
 Severity = Literal["info", "warning", "error"]
+_BEGUN = 48
+"""Updates until which a run has only begun."""
 ORDER: tuple[Severity, ...] = ("error", "warning", "info")
 
 
@@ -101,7 +103,13 @@ class Findings:
         return _show.findings_json(self).decode()
 
     def __or__(self, later: Findings) -> Findings:
-        """What was found before or `later`; where both say the same, the later evidence counts."""
+        """What was found before or `later`; where both say the same, the later evidence counts.
+
+        But a run that has only begun takes nothing back that a check has warned of.
+        """
+        begun = later.record is not None and not later.record.ended and len(later.record.losses) < _BEGUN
+        warned = {found.code for found in self if found.severity != "info"} if begun else set()
+        later = replace(later, found=[one for one in later if one.severity != "info" or one.code not in warned])
         codes = {found.code for found in later}
         both = [*later.found, *(found for found in self.found if found.code not in codes)]
         both.sort(key=rank)

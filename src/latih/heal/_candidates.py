@@ -14,7 +14,7 @@ _VARIANTS = 3
 """Of one cure."""
 _USUAL = ("standardise_inputs", "standardise_targets", "reinitialise", "insert_norm", "change_optimizer", "clip")
 """What practitioners do first when a network does not learn."""
-_SYMPTOMS = frozenset(("not-learning", "underfitting"))
+SYMPTOMS = frozenset(("not-learning", "underfitting"))
 _OF_THE_RATE = frozenset(("raise_lr", "lower_lr", "warm_up", "batch_size"))
 
 
@@ -61,7 +61,7 @@ def corrections(case: Case, cures: Mapping[str, Cure]) -> Candidate:
 
 
 def treatments(case: Case, cures: Mapping[str, Cure]) -> Iterator[Candidate]:
-    """What might help, the likeliest first: the first cure of each finding at once, then each alone, then others.
+    """What might help, the likeliest first: that of the gravest finding, the first of each at once, others.
 
     The last one does what is usually done, whatever was found. Where all that is known is that nothing is learned, what
     was only worth an info comes first.
@@ -69,19 +69,19 @@ def treatments(case: Case, cures: Mapping[str, Cure]) -> Iterator[Candidate]:
     yield from _suspected(case, cures)
     named = [[cures[name] for name in one.cures if name in cures and not cures[name].corrects] for one in grave(case)]
     told = [(one, mine) for one, mine in zip(grave(case), named, strict=True) if mine]
-    first = tuple(Dose(mine[0], one) for one, mine in told)
-    together = _once(first)
+    if not told:
+        return
+    leader, mine = told[0]
+    together = _once(tuple(Dose(theirs[0], one) for one, theirs in told))
+    yield Candidate((Dose(mine[0], leader),))
     if len(together) > 1:
         yield Candidate(together)
-    if told:
-        leader, mine = told[0]
-        yield Candidate((Dose(mine[0], leader),))
-        if "change_optimizer" in cures:
-            yield Candidate(_once((*together, Dose(cures["change_optimizer"], leader))))
-        if len(mine) > 1:
-            yield Candidate(_once(tuple(Dose(cure, leader) for cure in mine)))
-        usual = Finding("", "usual", "warning", "", {}, "", "")
-        yield Candidate(tuple(Dose(cures[name], usual) for name in _USUAL if name in cures))
+    if "change_optimizer" in cures:
+        yield Candidate(_once((*together, Dose(cures["change_optimizer"], leader))))
+    if len(mine) > 1:
+        yield Candidate(_once(tuple(Dose(cure, leader) for cure in mine)))
+    usual = Finding("", "usual", "warning", "", {}, "", "")
+    yield Candidate(tuple(Dose(cures[name], usual) for name in _USUAL if name in cures))
     for variant in range(_VARIANTS):
         for one, mine in told:
             for cure in mine:
@@ -91,7 +91,7 @@ def treatments(case: Case, cures: Mapping[str, Cure]) -> Iterator[Candidate]:
 def _suspected(case: Case, cures: Mapping[str, Cure]) -> Iterator[Candidate]:
     """The first cure of each info, where the gravest finding is a symptom without a cause."""
     told = grave(case)
-    if told and told[0].name in _SYMPTOMS:
+    if told and told[0].name in SYMPTOMS:
         for one in case.findings:
             known = [cures[name] for name in one.cures if name in cures]
             if one.severity == "info" and known:

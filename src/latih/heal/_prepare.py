@@ -28,6 +28,8 @@ _FEWEST = 16
 """Held-out examples below which nothing can be proven."""
 _SHARE_LOOKED_AT = 0.01
 """Held-out examples that are looked at, as a share of all that the training will see."""
+_LOOKED_AT = 100
+"""And at least so many."""
 _BINARY = ("binary_cross_entropy", "bce_with_logits")
 
 
@@ -113,7 +115,7 @@ def bench_of(training: Training, parts: Parts, kind: str, metric: Metric | None,
     """What all trials share; held-out data beyond what is worth its cost are left out."""
     recipe = training.recipe
     updates = recipe.epochs * -(-len(parts.train) // min(recipe.batch_size, len(parts.train)))
-    most = max(200, min(2000, int(_SHARE_LOOKED_AT * updates * recipe.batch_size)))
+    most = max(_LOOKED_AT, min(2000, int(_SHARE_LOOKED_AT * updates * recipe.batch_size)))
     chosen = permutation(seed, 1, len(parts.valid))[:most]
     held = next(iter(parts.valid.batches(chosen, len(chosen))))
     valid = held.inputs.cpu(), held.targets.cpu()

@@ -9,7 +9,7 @@ from latih._checks import InputError
 from latih.diagnose import Finding, Findings, check
 
 from ._base import Case, Cure, Training
-from ._candidates import Candidate, corrections, grave, treatments
+from ._candidates import SYMPTOMS, Candidate, corrections, grave, treatments
 from ._race import Purse, compare, race
 from ._trial import Bench, Trial
 
@@ -157,7 +157,7 @@ def _settled(course: Course, case: Case, trials: list[Trial], control: Trial) ->
     Only for what the check of the unchanged training has found already: the check of the cured one, which fits a small
     batch, is then the paired experiment.
     """
-    if case.before.healthy:
+    if all(one.severity == "info" or one.name in SYMPTOMS for one in case.before):
         return None
     for trial in trials:
         if trial.failed or not trial.reached:
@@ -179,8 +179,11 @@ def _settled(course: Course, case: Case, trials: list[Trial], control: Trial) ->
 def recheck(training: Training, case: Case) -> Findings:
     """What the check says of an edited training."""
     try:
-        live = training.optimizer(training.model)
-        return check(training.model, case.batch, training.loss, optimizer=live, train=(case.inputs, case.targets))
+        live, size = training.optimizer(training.model), training.recipe.batch_size
+        batch, device = case.batch, case.batch[1].device
+        if len(batch[1]) != size:
+            batch = case.inputs[:size].to(device), case.targets[:size].to(device)
+        return check(training.model, batch, training.loss, optimizer=live, train=(case.inputs, case.targets))
     except InputError as error:
         return Findings([Finding("", "check", "error", "", {}, str(error), "")])
 

@@ -10,8 +10,8 @@ from latih.diagnose import Finding, Movement
 if TYPE_CHECKING:
     from ._procedure import Course
 
-_CONSTANT = -0.98
-"""Quality (a constant output's is -1) below which nothing was learned."""
+_THIRD = 0.3
+"""Of what a constant output leaves, that should be gone by the end at the pace of the probe."""
 _USUAL_MOVE = 3e-3
 _POINTS = 100
 """At which a schedule is looked up."""
@@ -23,7 +23,9 @@ def standstill(course: Course) -> Finding | None:
     Where updates are far from a thousandth of the weights it is their length that is tried first.
     """
     quality = course.control.at(course.rungs[-1])
-    nothing = quality is None or float(quality.values.mean()) < _CONSTANT
+    total = course.bench.updates * course.control.training.recipe.batch_size
+    least = -1 + _THIRD * course.rungs[-1] / total  # a constant output's quality is -1
+    nothing = quality is None or float(quality.values.mean()) < least
     if course.bench.yardstick.task == "other" or not nothing or _warms_up(course):
         return None
     record = course.control.findings.record
@@ -36,8 +38,8 @@ def standstill(course: Course) -> Finding | None:
         "warning",
         "",
         {"updates": updates, "quality": None if quality is None else float(quality.values.mean()), "constant": -1.0}
-        | {"|update|/|weight|": moved, "threshold": _CONSTANT},
-        f"After {updates} updates held-out data are answered no better than by a constant, and no rule says why.",
+        | {"|update|/|weight|": moved, "threshold": least},
+        f"After {updates} updates held-out data are answered hardly better than by a constant, and no rule says why.",
         "latih.find_lr(model, train)  # and look at some pairs of inputs and targets",
         (*rate, "standardise_inputs", "reinitialise"),
         0.3,
@@ -45,9 +47,12 @@ def standstill(course: Course) -> Finding | None:
 
 
 def _warms_up(course: Course) -> bool:
-    """Whether the rate has yet to reach half of the largest that the schedule plans: too early for a verdict."""
+    """Whether the rate has yet to reach half of the largest that the schedule plans: too early for a verdict.
+
+    A rate that grows for more than half of the run is not warming up.
+    """
     control = course.control
     schedule = build("schedules", control.training.recipe.schedule).over(max(control.planned, 1))
-    done, ahead = len(control.losses), max(control.planned // _POINTS, 1)
-    planned = [schedule(step, ()) for step in range(done, control.planned, ahead)]
-    return bool(planned) and planned[0] < max(planned) / 2
+    planned = [schedule(control.planned * point // _POINTS, ()) for point in range(_POINTS)]
+    peak = planned.index(max(planned))
+    return peak <= _POINTS / 2 and schedule(len(control.losses), ()) < planned[peak] / 2

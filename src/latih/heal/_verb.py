@@ -99,7 +99,8 @@ def heal(
             if stuck is None:
                 look_longer(course)
                 findings = found | course.control.findings
-            else:
+                stuck = standstill(course) if findings.healthy else None
+            if stuck is not None:
                 findings = replace(findings, found=[*findings.found, stuck])
         if findings.healthy:
             return _healing("healthy", findings, course, None)

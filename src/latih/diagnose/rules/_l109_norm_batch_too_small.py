@@ -50,7 +50,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
             f"{worst.name} standardises over {values} values a feature, which say next to nothing about their mean "
             "and deviation.",
             "Larger batches (at least 16), or a norm that needs none: nn.GroupNorm(1, channels), nn.LayerNorm(n)",
-            ("batch_size", "swap_norm"),
+            ("swap_norm", "batch_size"),
             weight=2.0,
         )
     ]

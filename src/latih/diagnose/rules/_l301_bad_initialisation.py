@@ -18,6 +18,8 @@ HOPELESS = 6.0
 """Decades after which the signal is below what float32 adds up: no safe step has to prove it."""
 LOUD = 3.0
 """Times the rule's deviation, in one layer of a residual branch."""
+PATIENCE = 96
+"""Updates in which a run may get over a start at which between a hundredth and a thousandth of the signal arrives."""
 GROWTH = 100.0
 ALIKE = 1e-4
 """Deviation between units, of that over everything, below which they are copies."""
@@ -109,7 +111,8 @@ def _small(record: Record, hidden: list[Link]) -> list[Finding]:
     measured = _measured(plain) + math.log10(plain[0].gain or 1.0)
     if drift > -DRIFT or (measured < 0 and drift > 0.5 * measured) or (len(plain) > 2 and measured > 0.25 * drift):
         return []
-    second = stuck(record) or (unlearned(record) if drift < -HOPELESS else None)
+    soon = drift > -DRIFT - 1 and record.losses and len(record.losses) < PATIENCE
+    second = None if soon else stuck(record) or (unlearned(record) if drift < -HOPELESS else None)
     if second is None:
         return []
     worst = min(plain, key=lambda one: one.gain or 1.0)

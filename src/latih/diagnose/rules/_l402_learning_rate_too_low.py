@@ -17,6 +17,8 @@ _TINY = 1e-4
 _PACE = 1e-3
 _DEAD_RATE = 1e-3
 """Share of its peak below which a rate is over; cosine and one-cycle end there, but do not stay."""
+_EARLY = 4
+"""Part of the run after which no schedule means to be over."""
 _POOR = 0.1
 _MANY, _WAY, _HALF = 200, 0.3, 0.5
 """Updates; path of the weights in their own lengths (random ones need about 1); gain."""
@@ -152,6 +154,8 @@ def _faded(record: Record, curve: Curve, movement: Movement) -> Finding | None:
         return None
     alive = Curve(curve.losses[:since], curve.baseline, curve.floor, curve.exact)
     learned = curve.gain is not None and curve.gain > 0.5
+    if since < record.updates / _EARLY and alive.fallen > 3 and movement.travelled(len(curve)) < 1:
+        learned = False  # however far the loss came, random weights have further to go
     if since > record.updates / 2 or record.updates - since < ENOUGH or learned or curve.falling > 3:
         return None
     if len(alive) >= 4 and alive.fallen < 3 and curve.learns and movement.travelled(since) > _WAY:

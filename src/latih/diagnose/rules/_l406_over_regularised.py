@@ -93,6 +93,9 @@ def _decay(record: Record) -> tuple[dict, str, str, str] | None:
 
 
 def _collapse(record: Record) -> tuple[dict, str, str, str] | None:
+    """A single layer may shrink by what it is asked for: what it cannot tell apart it leaves alone."""
+    if len(record.layers) < 2:
+        return None
     share, where, limit = Movement.of(record).grown, "the weights", _SHRUNK
     if share >= limit:
         layers = grown(record)

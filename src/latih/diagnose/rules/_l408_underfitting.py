@@ -32,7 +32,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     inputs).
 
     Second signal: the weights have travelled their own length (the sum of |update| / |weight|), and even on the present
-    slope as much time again would leave the gain below 60 % (90 % for a single unit). Too short: a planned run is over
+    slope as much time again would leave the gain below 60 % (90 % for a single unit). Too short: the run is over
     with less than 30 % gained and the loss still falls by six standard errors.
     """
     curve, movement = Curve.of(record), Movement.of(record)
@@ -53,9 +53,10 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
         if soon < limit:
             evidence |= {"units": width, "needed": needed, "threshold": limit}
             return [_finding(layer.name, evidence, f"Everything passes through {width} unit{'s' * (width > 1)}.")]
-    if record.planned and record.updates >= record.planned and curve.learns and curve.gain < 0.3 and curve.falling > 6:
+    over = record.updates >= record.planned if record.planned else record.ended
+    if over and curve.learns and curve.gain < 0.3 and curve.falling > 6:
         evidence["threshold"] = 0.3
-        return [_finding("", evidence, "The run ended while the loss was still falling steadily.")]
+        return [_finding("", evidence, "The run ended while the loss was still falling steadily.", 0.3)]
     return _behind_neighbours(record, curve)
 
 
