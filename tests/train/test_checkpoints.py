@@ -1,5 +1,6 @@
 """Checkpoints: checked when they are read, written by another thread, complete, and the best one kept."""
 
+import errno
 import json
 import os
 import re
@@ -7,11 +8,14 @@ import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import closing
 from typing import get_args
 
 import pytest
 import torch
+import xxhash
 from PIL import Image
+from safetensors.torch import load_file
 from torch import nn
 
 import latih
@@ -21,7 +25,10 @@ from latih.schedules._extend import Policy
 from latih.train import Callback, Recipe
 from latih.train._buffers import Buffers
 from latih.train._checkpoint import Checkpoints
+from latih.train._lasting import Lasting
+from latih.train._manifest import Entry
 from latih.train._writer import Writer
+from latih.train._written import weights_written
 
 
 def task(n=200, seed=0):
@@ -432,3 +439,55 @@ def test_a_file_that_cannot_grow_further_is_one_sentence(megabytes, tmp_path):
     assert "InputError: cannot write run/checkpoints/step-" in said.stderr
     assert "File too large; free some space" in said.stderr
     assert not list((tmp_path / "run" / "checkpoints").glob("*"))
+
+
+@pytest.mark.parametrize("direct", [True, False], ids=["past the page cache", "through it"])
+def test_files_are_what_was_written_in_pieces_of_any_size(direct, tmp_path, monkeypatch):
+    if not direct:
+        monkeypatch.delattr(os, "O_DIRECT", raising=False)
+    pieces = [os.urandom(size) for size in (0, 1, 7, 4096, 1 << 20, 3 * (1 << 20) + 5, 12)]
+    with closing(Lasting(tmp_path / "file")) as file:
+        for piece in pieces:
+            assert file.write(piece) == len(piece)
+        entry = file.end()
+    content = (tmp_path / "file").read_bytes()
+    assert content == b"".join(pieces)
+    assert entry == Entry(len(content), xxhash.xxh3_128_hexdigest(content))
+
+
+def test_a_file_system_that_refuses_late_is_written_through_the_page_cache(tmp_path, monkeypatch):
+    write, refused = os.write, []
+
+    def refuse_once(handle, view):
+        if len(view) == 4096 and not refused:
+            refused.append(handle)
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return write(handle, view)
+
+    monkeypatch.setattr(os, "write", refuse_once)
+    with closing(Lasting(tmp_path / "file")) as file:
+        file.write(b"abc")
+        file.end()
+    assert refused
+    assert (tmp_path / "file").read_bytes() == b"abc"
+
+
+def test_weights_of_every_type_and_shape_come_back(tmp_path):
+    weights = {
+        "half": torch.randn(3).half(),
+        "wide": torch.randn(2, 3, dtype=torch.float64),
+        "turned": torch.randn(4, 3).t(),
+        "flag": torch.tensor([True, False, True]),
+        "count": torch.tensor(5),
+        "none": torch.zeros(0, 4),
+        "eight": torch.randn(4).to(torch.float8_e4m3fn),
+        "complex": torch.randn(2, dtype=torch.complex64),
+    }
+    weights_written(tmp_path / "model.safetensors", weights, {"said": "so"})
+    found = load_file(tmp_path / "model.safetensors")
+    assert found.keys() == weights.keys()
+    for name, one in weights.items():
+        assert (found[name].dtype, found[name].shape) == (one.dtype, one.shape)
+        assert found[name].reshape(-1).view(torch.uint8).equal(one.reshape(-1).view(torch.uint8))
+    with pytest.raises(InputError, match="which safetensors cannot hold"):
+        weights_written(tmp_path / "other", {"wide": torch.zeros(2, dtype=torch.complex128)})

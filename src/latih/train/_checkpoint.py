@@ -176,14 +176,13 @@ class Checkpoints(Callback):
     def _write(self, target: Path, snapshot: _Snapshot) -> None:
         """Every file made to last, then the folder renamed, then that: at no moment is there half a checkpoint."""
         self._buffers.arrived()
-        weights = {key: value.contiguous() for key, value in snapshot.weights.items()}
         temporary = target.with_name(f".{target.name}.tmp")
         try:
             with run_folder.writing(target):
                 shutil.rmtree(temporary, ignore_errors=True)
                 temporary.mkdir(parents=True)
                 files = {
-                    run_folder.WEIGHTS: weights_written(temporary / run_folder.WEIGHTS, weights),
+                    run_folder.WEIGHTS: weights_written(temporary / run_folder.WEIGHTS, snapshot.weights),
                     STATE: state_written(temporary / STATE, snapshot.state),
                 }
                 seal(temporary, target, files, snapshot.step, snapshot.epoch)

@@ -109,8 +109,7 @@ class ShardedCheckpoints(Checkpoints):
 
     def _files(self, folder: Path, state: Divided) -> dict[str, Entry]:
         name = shard_name(self._world.rank, self._world.size)
-        rows = {key: value.contiguous() for key, value in state.rows.items()}
-        files = {name: weights_written(folder / name, rows, header(state.pieces))}
+        files = {name: weights_written(folder / name, state.rows, header(state.pieces))}
         if self._world.first:
             files[STATE] = state_written(folder / STATE, state.plain)
         return files

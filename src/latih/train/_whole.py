@@ -6,33 +6,18 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-import torch
 from torch import Tensor, nn
 
 from latih._shards import divided
 
 from . import run_folder
 from ._processes import World
-
-_NAMES = {
-    torch.float64: "F64",
-    torch.float32: "F32",
-    torch.float16: "F16",
-    torch.bfloat16: "BF16",
-    torch.int64: "I64",
-    torch.int32: "I32",
-    torch.int16: "I16",
-    torch.int8: "I8",
-    torch.uint8: "U8",
-    torch.bool: "BOOL",
-}
+from ._written import tensors_written, wide_first
 
 
 def save_whole(folder: Path, model: nn.Module, world: World) -> None:
     """Write model.safetensors; every process must call it. One weight at a time is whole, and none stays so."""
-    # wide ones first, so that every one lies where its numbers can be read in place
-    state = dict(sorted(model.state_dict().items(), key=lambda one: -one[1].element_size()))
+    state = wide_first(model.state_dict())
     temporary = folder / f".{run_folder.WEIGHTS}.{os.getpid()}.tmp"
     failed: list[BaseException] = []
 
@@ -44,7 +29,7 @@ def save_whole(folder: Path, model: nn.Module, world: World) -> None:
     if world.first:
         try:
             with run_folder.writing(folder / run_folder.WEIGHTS):
-                _write(temporary, state, whole)
+                tensors_written(temporary, state, whole)
                 temporary.replace(folder / run_folder.WEIGHTS)
                 run_folder.sync(folder)
         except Exception as error:  # the others must not wait for what will not come
@@ -59,20 +44,3 @@ def save_whole(folder: Path, model: nn.Module, world: World) -> None:
             raise failed[0]
 
     world.once(outcome)
-
-
-def _write(path: Path, state: dict[str, Tensor], whole: Iterator[Tensor]) -> None:
-    """A safetensors file, tensor after tensor: the length of its header, the header, the values."""
-    head, end = {}, 0
-    for name, one in state.items():
-        begin, end = end, end + one.numel() * one.element_size()
-        head[name] = {"dtype": _NAMES[one.dtype], "shape": list(one.shape), "data_offsets": [begin, end]}
-    text = msgspec.json.encode(head)
-    text += b" " * (-len(text) % 8)
-    with path.open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for one in whole:
-            values = one.detach().cpu().contiguous().reshape(-1)
-            file.write(values.view(torch.uint8).numpy().data if values.numel() else b"")
-        file.flush()
-        os.fsync(file.fileno())

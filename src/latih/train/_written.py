@@ -1,71 +1,86 @@
-"""The files of a checkpoint, written to last, and hashed on the way: as little of a processor's time as that takes."""
+"""The files of a checkpoint: weights that run no code, and the rest as plain data."""
 
 from __future__ import annotations
 
-import os
-import re
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+import msgspec
 import torch
-import xxhash
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 
+from latih._checks import InputError
+
+from ._lasting import Lasting
 from ._manifest import Entry
 
-_PIECE = 1 << 20
+_NAMES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.float8_e4m3fn: "F8_E4M3",
+    torch.float8_e5m2: "F8_E5M2",
+    torch.complex64: "C64",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint64: "U64",
+    torch.uint32: "U32",
+    torch.uint16: "U16",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+"""As safetensors calls them."""
 
 
-def weights_written(path: Path, weights: dict[str, Tensor], header: dict[str, str] | None = None) -> Entry:
-    """Write contiguous `weights` as safetensors, without holding up the training thread; raises `OSError`."""
-    try:
-        save_file(weights, path, header)  # to bytes it would keep Python's lock while it copies
-    except SafetensorError as error:
-        code = re.search(r"os error (\d+)", str(error))
-        raise OSError(*((int(code[1]), os.strerror(int(code[1]))) if code else (str(error),))) from error
-    path.chmod(path.parent.stat().st_mode & 0o666)  # safetensors leaves it to its owner alone
-    size, hashed = 0, xxhash.xxh3_128()
-    with path.open("r+b") as file:
-        while piece := file.read(_PIECE):
-            hashed.update(piece)
-            size += len(piece)
-        os.fsync(file.fileno())
-    return Entry(size, hashed.hexdigest())
+def weights_written(path: Path, weights: Mapping[str, Tensor], header: dict[str, str] | None = None) -> Entry:
+    """Write `weights` as safetensors; raises `OSError`."""
+    ordered = wide_first(weights)
+    return tensors_written(path, ordered, ordered.values(), header)
+
+
+def wide_first(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """In an order in which every tensor's numbers can be read in place."""
+    return dict(sorted(weights.items(), key=lambda one: -one[1].element_size()))
+
+
+def tensors_written(
+    path: Path, like: Mapping[str, Tensor], values: Iterable[Tensor], header: dict[str, str] | None = None
+) -> Entry:
+    """Write a safetensors file, tensor after tensor, none of which is copied as a whole.
+
+    safetensors' own writers ask for all of them at once, and keep Python's lock or fill the page cache meanwhile.
+    `like` tells shapes and types, `values` comes in its order. Raises `OSError`.
+    """
+    head: dict[str, Any] = {"__metadata__": header} if header else {}
+    end = 0
+    for name, one in like.items():
+        if one.dtype not in _NAMES:
+            raise InputError(f"checkpoint: {name} is {one.dtype}, which safetensors cannot hold; keep it as a float.")
+        begin, end = end, end + one.numel() * one.element_size()
+        head[name] = {"dtype": _NAMES[one.dtype], "shape": list(one.shape), "data_offsets": [begin, end]}
+    text = msgspec.json.encode(head)
+    text += b" " * (-len(text) % 8)
+    with closing(Lasting(path)) as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for one in values:
+            flat = one.detach().cpu().contiguous().reshape(-1)
+            if flat.numel():
+                file.write(flat.view(torch.uint8).numpy().data)
+        return file.end()
 
 
 def state_written(path: Path, state: dict[str, Any]) -> Entry:
     """Write plain `state` as `torch.load(weights_only=True)` reads it; raises `OSError`."""
-    with path.open("wb") as file:
-        counting = _Counting(file)
+    with closing(Lasting(path)) as file:
         try:
-            torch.save(state, counting)  # pyright: ignore[reportArgumentType] - it has all that torch asks of a file
+            torch.save(state, file)  # pyright: ignore[reportArgumentType] - it has all that torch asks of a file
         except RuntimeError:  # torch forgets what the file said
-            if counting.failed is None:
+            if file.failed is None:
                 raise
-            raise counting.failed from None
-        file.flush()
-        os.fsync(file.fileno())
-    return Entry(counting.size, counting.hashed.hexdigest())
-
-
-class _Counting:
-    """A file that is being written, and what is known of it."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file, self.size, self.hashed = file, 0, xxhash.xxh3_128()
-        self.failed: OSError | None = None
-
-    def write(self, content: bytes) -> int:
-        try:
-            self.file.write(content)
-        except OSError as error:
-            self.failed = error
-            raise
-        self.hashed.update(content)
-        self.size += len(content)
-        return len(content)
-
-    def flush(self) -> None:
-        self.file.flush()
+            raise file.failed from None
+        return file.end()
