@@ -7,7 +7,7 @@ import os
 import sys
 from functools import partial
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # or one side's idle threads would spin in the other's turns
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one side's idle threads would spin in the other's turns
 
 import torch
 import torch.nn.functional as F

@@ -71,3 +71,11 @@ def test_without_a_plan_a_run_that_was_left_while_it_fell_counts_as_ended():
     losses = noisy(np.linspace(1.0, 0.8, 400), 0.02)
     assert "ended" in RULE.judge(record(losses, ended=True))[0].why
     assert RULE.judge(record(losses, ended=False)) == []
+
+
+def test_more_units_come_before_more_time_where_there_are_few():
+    losses = noisy([1 - 0.0005 * step for step in range(400)], 0.02)
+    for units, cures in ((32, ("train_longer", "widen")), (4, ("widen", "train_longer"))):
+        facts = through(units, 3)["layers"]
+        (found,) = RULE.judge(record(losses, planned=400, layers=facts))
+        assert found.cures == cures

@@ -14,6 +14,8 @@ _CHANCE = 1.0
 _WELL = 0.6
 _ONE = 0.9
 _SURE = 5.0
+_FEW = 4
+"""Units in a hidden layer up to which more of them are tried before more time."""
 _TIMES = 2.0
 """Cover and Hart (1967): with many examples the nearest neighbour's error is at most twice the least possible one."""
 
@@ -52,11 +54,13 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
         limit = _ONE if width == 1 else _WELL
         if soon < limit:
             evidence |= {"units": width, "needed": needed, "threshold": limit}
-            return [_finding(layer.name, evidence, f"Everything passes through {width} unit{'s' * (width > 1)}.")]
+            return [
+                _finding(record, layer.name, evidence, f"Everything passes through {width} unit{'s' * (width > 1)}.")
+            ]
     over = record.updates >= record.planned if record.planned else record.ended
     if over and curve.learns and curve.gain < 0.3 and curve.falling > 6:
         evidence["threshold"] = 0.3
-        return [_finding("", evidence, "The run ended while the loss was still falling steadily.", 0.3)]
+        return [_finding(record, "", evidence, "The run ended while the loss was still falling steadily.", 0.3)]
     return _behind_neighbours(record, curve)
 
 
@@ -79,7 +83,7 @@ def _behind_neighbours(record: Record, curve: Curve) -> list[Finding]:
         f"The loss is at {level:.3g}, and guessing each example from its five nearest ones costs "
         f"{loss.neighbours:.3g}: there is more to learn than the network has learned."
     )
-    return [_finding("network", evidence, why, 0.15)]
+    return [_finding(record, "network", evidence, why, 0.15)]
 
 
 def _narrow(record: Record) -> tuple[Layer, int, int] | None:
@@ -106,10 +110,19 @@ def _needed(record: Record) -> int:
     return shape[-1] if len(shape) > 1 else 1
 
 
-def _finding(where: str, evidence: dict, why: str, weight: float = 0.8) -> Finding:
+def _few(record: Record) -> bool:
+    """Some hidden layer has a handful of units or channels."""
+    shapes = {one.name: one.shape for one in record.parameters}
+    hidden = [layer for layer in record.layers if layer.fan_out and not layer.is_head and layer.kind != "embedding"]
+    channels = (shapes.get(one.parameter, ()) if one.kind.startswith("conv") else () for one in hidden)
+    return any((shape[0] if shape else one.fan_out) <= _FEW for one, shape in zip(hidden, channels, strict=True))
+
+
+def _finding(record: Record, where: str, evidence: dict, why: str, weight: float = 0.8) -> Finding:
     short = not where
     advice = "Train longer: epochs *= 3" if short else f"Widen {where}: as many units as inputs or classes, and more."
-    cures = ("train_longer",) if short else ("widen",)
+    cures = ("train_longer", "widen") if short else ("widen",)
+    cures = cures[::-1] if _few(record) else cures
     return Finding(
         "L408", "underfitting", "warning", "" if where == "network" else where, evidence, why, advice, cures, weight
     )

@@ -28,6 +28,7 @@
 | `unfreeze` | frozen weights that were never trained |
 | `warm_up` | the first steps throw the weights away |
 | `weight_decay` | too much or too little of it |
+| `widen` | everything passes through layers of a few units |
 """
 
 from .._base import Cure
@@ -58,6 +59,7 @@ from . import (
     _unfreeze,
     _warm_up,
     _weight_decay,
+    _widen,
 )
 
 CURES: dict[str, Cure] = {
@@ -89,6 +91,7 @@ CURES: dict[str, Cure] = {
         _unfreeze,
         _warm_up,
         _weight_decay,
+        _widen,
     )
 }
 """By the name that findings use."""
