@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one side's idle threads would spin in the other's turns
 
@@ -17,10 +20,18 @@ from torch import nn
 
 from latih import Recipe
 from latih.data import TensorExamples
-from latih.train import LastGood, Options, Parts, fit
+from latih.train import LastGood, Options, Parts, Rollback, fit
 
 TITLE = "Rollback: a training step with and without protection"
-COLUMNS = ("network", "bare µs", "protected µs", "ratio", "ratio, min-max", "copies of the state a round")
+COLUMNS = (
+    "network",
+    "bare µs",
+    "protected µs",
+    "ratio",
+    "ratio, min-max",
+    "share of the time in its hooks",
+    "copies of the state a round",
+)
 
 
 def main() -> None:
@@ -56,15 +67,16 @@ NETWORKS = {"mlp": mlp, "cnn": cnn}
 def _row(name: str, rounds: int, steps: int) -> tuple[str, ...]:
     """One network; a round is a run of each side from its beginning, where copies are most frequent."""
     times: dict[bool, list[float]] = {False: [], True: []}
-    counted = _Copies()
+    counted, hooks, whole = _Copies(), _Hooks(), 0.0
     for number in range(rounds):
         sides = [False, True] if number % 2 else [True, False]
         found = in_turns([partial(_train, name, protected) for protected in sides], steps)
         for protected, seconds in zip(sides, found, strict=True):
             times[protected].append(seconds)
-    copies = counted.end() / rounds
+            whole += seconds * steps * protected
+    copies, share = counted.end() / rounds, hooks.end() / whole
     bare, protected = times[False], times[True]
-    return name, microseconds(bare), microseconds(protected), *ratio(protected, bare), f"{copies:.0f}"
+    return name, microseconds(bare), microseconds(protected), *ratio(protected, bare), f"{share:.1%}", f"{copies:.0f}"
 
 
 def _train(name: str, protected: bool, timed: Timed) -> None:
@@ -76,6 +88,30 @@ def _train(name: str, protected: bool, timed: Timed) -> None:
     recipe = Recipe(epochs=epochs, batch_size=size, rollback=3 * protected, patience=0, device="cpu")
     run = fit(Parts(model, examples, None, F.cross_entropy), recipe, Options(callbacks=[timed]))
     assert not run.history.rollbacks
+
+
+class _Hooks:
+    """Sums up the time that protection takes for itself: what a ratio of noisy times cannot resolve."""
+
+    NAMES = ("on_fit_start", "on_epoch_start", "on_loss", "on_step_end", "on_use", "on_epoch_end")
+
+    def __init__(self) -> None:
+        self.seconds, self.plain = 0.0, {name: getattr(Rollback, name) for name in self.NAMES}
+        for name, hook in self.plain.items():
+            setattr(Rollback, name, self._timed(hook))
+
+    def end(self) -> float:
+        for name, hook in self.plain.items():
+            setattr(Rollback, name, hook)
+        return self.seconds
+
+    def _timed(self, hook: Callable[[Rollback, Any], None]) -> Callable[[Rollback, Any], None]:
+        def timed(rollback: Rollback, trainer: Any) -> None:
+            started = time.perf_counter()
+            hook(rollback, trainer)
+            self.seconds += time.perf_counter() - started
+
+        return timed
 
 
 class _Copies:

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 from latih._notation import build
 from latih.diagnose import Finding, Movement
 
+from ._yardstick import gain
+
 if TYPE_CHECKING:
     from ._procedure import Course
 
-_THIRD = 0.3
-"""Of what a constant output leaves, that should be gone by the end at the pace of the probe."""
+_CONSTANT = -0.98
+"""Quality (a constant output's is -1) below which nothing was learned."""
+_THIRD, _SURE = 0.3, 2.0
+"""Of what a constant output leaves, to be gone by the end at the pace of the last two looks; and standard errors."""
 _USUAL_MOVE = 3e-3
 _POINTS = 100
 """At which a schedule is looked up."""
@@ -23,10 +27,8 @@ def standstill(course: Course) -> Finding | None:
     Where updates are far from a thousandth of the weights it is their length that is tried first.
     """
     quality = course.control.at(course.rungs[-1])
-    total = course.bench.updates * course.control.training.recipe.batch_size
-    least = -1 + _THIRD * course.rungs[-1] / total  # a constant output's quality is -1
-    nothing = quality is None or float(quality.values.mean()) < least
-    if course.bench.yardstick.task == "other" or not nothing or _warms_up(course):
+    nothing = quality is None or float(quality.values.mean()) < _CONSTANT
+    if course.bench.yardstick.task == "other" or not nothing or _warms_up(course) or _sets_out(course):
         return None
     record = course.control.findings.record
     moved = 0.0 if record is None else Movement.of(record).now
@@ -38,12 +40,23 @@ def standstill(course: Course) -> Finding | None:
         "warning",
         "",
         {"updates": updates, "quality": None if quality is None else float(quality.values.mean()), "constant": -1.0}
-        | {"|update|/|weight|": moved, "threshold": least},
+        | {"|update|/|weight|": moved, "threshold": _CONSTANT},
         f"After {updates} updates held-out data are answered hardly better than by a constant, and no rule says why.",
         "latih.find_lr(model, train)  # and look at some pairs of inputs and targets",
         (*rate, "standardise_inputs", "reinitialise"),
         0.3,
     )
+
+
+def _sets_out(course: Course) -> bool:
+    """Whether it surely got better from the last look but one to the last, and in time to get somewhere."""
+    looks = [course.control.at(examples) for examples in course.rungs[-2:]]
+    if len(looks) < 2 or looks[0] is None or looks[1] is None:
+        return False
+    by, errors = gain(looks[1].values, looks[0].values)
+    total = course.bench.updates * course.control.training.recipe.batch_size
+    ahead = (total - course.rungs[-1]) / (course.rungs[-1] - course.rungs[-2])
+    return errors > _SURE and float(looks[1].values.mean()) + by * ahead > -1 + _THIRD
 
 
 def _warms_up(course: Course) -> bool:
