@@ -86,8 +86,8 @@ def page(found: Sequence[Repair], command: str) -> str:
         f"Healthy programs that came back unchanged: {same} of {len(healthy)} runs"
         + (f" ({same / len(healthy):.1%})." if healthy else "."),
         "Loops that forget to shuffle or to clear gradients are trained in latih's own loop, which does both. "
-        "AutoTrainer's own detection is replaced by latih's findings. What counts as a standstill was made stricter after "
-        "four healthy programs had been changed here (94.5 % unchanged, 58.8 % repaired then).",
+        "AutoTrainer's own detection is replaced by latih's findings. What counts as a standstill was made stricter "
+        "after four healthy programs had been changed here (94.5 % unchanged, 58.8 % repaired then).",
         "## By fault",
         _table(faulty),
     ]
