@@ -133,7 +133,7 @@ class Trial:
             device = self.bench.device
             known["loss"] = float(self.loss(outputs.to(device), targets.to(device)))
         if known:
-            self._watching.log(**known)
+            self._watching.log("valid", **known)
 
     def _endless(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         epoch = 0
