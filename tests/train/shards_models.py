@@ -1,12 +1,10 @@
-"""Models to divide, and one way to train them and to tell what came of it, for one process and for several."""
+"""Models to divide, and what measures how they are."""
 
 import numpy as np
 import torch
-import torch.distributed as dist
-from processes_program import PLAIN, Trace, data, net
 from torch import nn
+from trainings import data, net
 
-import latih
 from latih.train import Callback
 
 
@@ -83,30 +81,3 @@ class Measure(Callback):
             kind: [sum(one.to_local().numel() for one in held), sum(one.numel() for one in held)]
             for kind, held in kinds.items()
         }
-
-
-def several():
-    return dist.is_initialized()
-
-
-def told(run, trace):
-    timed = ("seconds", "examples_per_second")
-    weights = {key: getattr(one, "full_tensor", lambda one=one: one)() for key, one in run.model.state_dict().items()}
-    return {
-        "rates": trace.rates,
-        "losses": run.history.losses,
-        "rows": [{key: one for key, one in row.items() if key not in timed} for row in run.history.rows],
-        "weights": {key: one.tolist() for key, one in weights.items()},
-        "stopped": run.history.stopped,
-        "rollbacks": [(one["step"], one["changed"]) for one in run.history.rollbacks],
-    }
-
-
-def trained(recipe=PLAIN, model=None, train=None, **options):
-    trace = Trace()
-    x, y = data()
-    callbacks = [trace, *options.pop("callbacks", [])]
-    model, valid = model or net(), options.pop("valid", (x[:33], y[:33]))
-    options.setdefault("shard", several())
-    run = latih.train(model, train or (x, y), valid, recipe=recipe, callbacks=callbacks, progress=False, **options)
-    return told(run, trace)

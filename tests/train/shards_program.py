@@ -1,132 +1,56 @@
 """Small trainings in shards, each by name, for the processes that torchrun starts: `shards_program.py OUT [moved]`."""
 
-import json
 import os
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.distributed as dist
-from processes_program import PLAIN, Branch, Stop, data, net
-from shards_models import Flat, Measure, Scaled, Tied, Words, codes, trained
+from shards_models import Flat, Measure, Scaled, Tied, Words, codes
 from torch import nn
 from torch.distributed.fsdp import FSDPModule
+from trainings import COMMON, PLAIN, Stop, agree, data, from_all, net, normalised, refusals, trained, whole, write
 
 from latih import InputError
 from latih.train import Callback, LastGood, Watcher, _sharded_checkpoint
 from latih.train._blame import loss_on
 from latih.train._feed import refetch
 
-DEEP = replace(PLAIN, epochs=2)
+SHORT = replace(PLAIN, epochs=2)
+ADAM = replace(PLAIN, optimizer="adam()", keep_checkpoints=3)
+VARIED = {
+    "tied": dict(recipe=SHORT, model=Tied),
+    "transformer": dict(recipe=SHORT, model=Words),
+    "clipped_by_value": dict(recipe=replace(SHORT, clip="value(0.01)")),
+    "clipped_by_layer": dict(recipe=replace(SHORT, clip="per_layer(0.05)")),
+    "clipped_by_unit": dict(recipe=replace(SHORT, clip="adaptive(0.01)")),
+    "clipped_by_history": dict(recipe=replace(SHORT, clip="auto(50)")),
+    "decayed": dict(recipe=replace(SHORT, optimizer="adamw(weight_decay=0.1)")),
+    "switching": dict(recipe=replace(SHORT, optimizer="schedule_free_adamw()", schedule="warmup(5)")),
+    "in_half_precision": dict(recipe=replace(SHORT, precision="bfloat16")),
+}
+divided = partial(trained, shard=True)
 
 
-def plain(out):
-    return trained(out=out / "plain")
+def varied(out, *, recipe, model=net, **how):
+    return trained(recipe, model(), **how)
 
 
-def one_left_without_an_example(out):
-    return trained(DEEP, train=data(size=97))
-
-
-def validated_unevenly(out):
+def validated_unevenly(out, **how):
     x, y = data(size=600)
-    return trained(replace(PLAIN, epochs=1), valid=(x[:513], y[:513]))
+    return trained(replace(PLAIN, epochs=1), valid=(x[:513], y[:513]), **how)
 
 
-def accumulated(out):
-    return trained(replace(DEEP, accumulate=3))
+SAME = {work.__name__: work for work in [*COMMON, validated_unevenly]}
+SAME |= {name: partial(varied, **options) for name, options in VARIED.items()}
 
 
-def unused(out):
-    return trained(replace(PLAIN, epochs=1), Branch())
-
-
-def tied(out):
-    return trained(DEEP, Tied())
-
-
-def transformer(out):
-    return trained(DEEP, Words())
-
-
-def clipped_by_value(out):
-    return trained(replace(DEEP, clip="value(0.01)"))
-
-
-def clipped_by_layer(out):
-    return trained(replace(DEEP, clip="per_layer(0.05)"))
-
-
-def clipped_by_unit(out):
-    return trained(replace(DEEP, clip="adaptive(0.01)"))
-
-
-def clipped_by_history(out):
-    return trained(replace(DEEP, clip="auto(50)"))
-
-
-def decayed(out):
-    return trained(replace(DEEP, optimizer="adamw(weight_decay=0.1)"))
-
-
-def switching(out):
-    return trained(replace(DEEP, optimizer="schedule_free_adamw()", schedule="warmup(5)"))
-
-
-def in_half_precision(out):
-    return trained(replace(DEEP, precision="bfloat16"))
-
-
-def stops_early(out):
-    x, y = data()
-    return trained(replace(PLAIN, epochs=30, patience=2, watch="loss"), valid=(x[:33], 1 - y[:33]))
-
-
-def spoilt(out):
-    x, y = data()
-    x = x.copy()
-    x[40] = np.nan
-    return trained(train=(x, y))
-
-
-def diverging(out):
-    return trained(replace(PLAIN, optimizer="sgd()", lr=3e38, clip="none()", epochs=2))
-
-
-def saved_in_between(out):
-    return trained(replace(DEEP, save_every="2 steps"), out=out / "steps")
-
-
-def resumed(out):
-    """Interrupted in the middle of an epoch, and gone on with."""
-    first = trained(out=out / "resumed", callbacks=[Stop()])
-    assert first["stopped"] == "interrupted"
-    rest = trained(model=net(), out=out / "resumed", resume=True)
-    return rest | {"rates": first["rates"] + rest["rates"]}
-
-
-SAME = [
-    plain,
-    one_left_without_an_example,
-    validated_unevenly,
-    accumulated,
-    unused,
-    tied,
-    transformer,
-    clipped_by_value,
-]
-SAME += [clipped_by_layer, clipped_by_unit, clipped_by_history, decayed, switching, in_half_precision, stops_early]
-SAME += [spoilt, diverging, saved_in_between, resumed]
-
-
-def of_every_optimizer(out):
-    """Weights after a few updates, by the name of the method; without torchrun, of one process."""
-    return {
-        name: trained(replace(PLAIN, epochs=1, batch_size=32, optimizer=name, lr=None))["weights"]
-        for name in optimizers()
-    }
+def of_every_optimizer(out, **how):
+    """Weights after a few updates, by the name of the method."""
+    recipe = replace(PLAIN, epochs=1, batch_size=32, lr=None)
+    return {name: trained(replace(recipe, optimizer=name), **how)["weights"] for name in optimizers()}
 
 
 def optimizers():
@@ -137,20 +61,17 @@ def optimizers():
 
 def measured(out):
     measure = Measure()
-    trained(replace(PLAIN, epochs=1, optimizer="adam()"), callbacks=[measure])
-    everyone = [None] * dist.get_world_size()
-    dist.all_gather_object(everyone, measure.held)
-    return everyone
+    divided(replace(PLAIN, epochs=1, optimizer="adam()"), callbacks=[measure])
+    return from_all(measure.held)
 
 
 def interrupted(out):
     """Left in the middle, in shards and whole, for others to go on with; and one of each gone on with."""
-    recipe = replace(PLAIN, optimizer="adam()", keep_checkpoints=3)
-    trained(recipe, out=out / "of-shards", callbacks=[Stop()])
-    trained(recipe, out=out / "for-all", callbacks=[Stop()])
-    of_one = trained(recipe, model=net(), out=out / "of-one", resume=True)
-    whole = trained(recipe, model=net(), out=out / "for-all", resume=True, shard=False)
-    return {"of_one": of_one, "for_all": whole, "undisturbed": trained(recipe)}
+    divided(ADAM, out=out / "of-shards", callbacks=[Stop()])
+    divided(ADAM, out=out / "for-all", callbacks=[Stop()])
+    of_one = divided(ADAM, model=net(), out=out / "of-one", resume=True)
+    undivided = trained(ADAM, model=net(), out=out / "for-all", resume=True)
+    return {"of_one": of_one, "for_all": undivided, "undisturbed": divided(ADAM)}
 
 
 def watched(out):
@@ -158,7 +79,7 @@ def watched(out):
     found = {}
     for name, recipe in (("healthy", PLAIN), ("lost", replace(PLAIN, lr=3e38, optimizer="sgd()", rollback=0))):
         watcher = Watcher()
-        trained(recipe, callbacks=[watcher] if dist.get_rank() == 0 else [])
+        divided(recipe, callbacks=[watcher] if dist.get_rank() == 0 else [])
         if watcher.watching is not None:
             record = watcher.watching.record
             found[name] = {
@@ -172,21 +93,11 @@ def watched(out):
     return found
 
 
-def normalised(out):
-    said = []
-
-    class Listen(Callback):
-        def on_fit_start(self, trainer):
-            trainer.say = said.append
-
-    return trained(model=net(nn.BatchNorm1d(12)), train=data(size=104), callbacks=[Listen()]) | {"said": said}
-
-
 def parts(out):
     """What is gathered by itself, of several models."""
     found = {}
     for name, model in (("net", net()), ("tied", Tied()), ("transformer", Words())):
-        trained(replace(PLAIN, epochs=1), model)
+        divided(replace(PLAIN, epochs=1), model)
         found[name] = [path for path, one in model.named_modules() if isinstance(one, FSDPModule)]
     return found
 
@@ -201,17 +112,17 @@ def asked(out):
             if step.count == 3:
                 self.good, self.model = LastGood(), net()
                 self.good.take(step, 0)
-                self.model.load_state_dict({key: one.full_tensor() for key, one in step.model.state_dict().items()})
+                self.model.load_state_dict({key: whole(one) for key, one in step.model.state_dict().items()})
             if step.count == 6:
                 inputs, targets, _ = refetch(trainer, 5)
-                before = [one.full_tensor() for one in step.model.parameters()]
+                before = [whole(one) for one in step.model.parameters()]
                 found["loss"] = loss_on(self.good, step, inputs, targets)
                 with torch.no_grad():
                     found["expected"] = float(step.loss_function(self.model(inputs), targets))
-                after = [one.full_tensor() for one in step.model.parameters()]
+                after = [whole(one) for one in step.model.parameters()]
                 found["untouched"] = all(map(torch.equal, before, after))
 
-    trained(callbacks=[Ask()])
+    divided(callbacks=[Ask()])
     return found
 
 
@@ -225,64 +136,50 @@ def full_disk(out):
     if dist.get_rank() == 1:
         _sharded_checkpoint.weights_written = fail
     try:
-        trained(out=out / "full")
+        divided(out=out / "full")
     except InputError as error:
         said = str(error)
     finally:
         _sharded_checkpoint.weights_written = own
-    everyone = [None] * dist.get_world_size()
-    dist.all_gather_object(everyone, said)
-    return {"said": everyone}
+    return {"said": from_all(said)}
 
 
 def moved(out):
     """What another number of processes has begun."""
-    return trained(replace(PLAIN, optimizer="adam()", keep_checkpoints=3), net(), out=out / "moved", resume=True)
+    return divided(ADAM, net(), out=out / "moved", resume=True)
 
 
 def refused(out):
     model = net()
     once = net()
-    trained(replace(PLAIN, epochs=1), once)
-    calls = {
-        "muon": lambda: trained(replace(PLAIN, optimizer="muon()")),
-        "live": lambda: trained(model=model, optimizer=torch.optim.SGD(model.parameters(), lr=0.1)),
-        "compiled": lambda: trained(replace(PLAIN, compile=True)),
-        "scale": lambda: trained(model=Scaled()),
-        "sparse": lambda: trained(
-            model=nn.Sequential(nn.Embedding(4, 3, sparse=True), Flat(), nn.Linear(18, 2)), train=codes()
-        ),
-        "twice": lambda: trained(model=once),
-        "batch norm": lambda: trained(model=net(nn.BatchNorm1d(12)), train=data(size=97)),
-        "heal": lambda: trained(heal=True),
-    }
-    sentences = {}
-    for name, call in calls.items():
-        try:
-            call()
-        except InputError as error:
-            sentences[name] = str(error)
-    return sentences
-
-
-def agree(found):
-    """All processes came to the same."""
-    texts = [None] * dist.get_world_size()
-    dist.all_gather_object(texts, json.dumps(found))
-    return all(one == texts[0] for one in texts)
+    divided(replace(PLAIN, epochs=1), once)
+    sparse = nn.Sequential(nn.Embedding(4, 3, sparse=True), Flat(), nn.Linear(18, 2))
+    return refusals(
+        {
+            "muon": lambda: divided(replace(PLAIN, optimizer="muon()")),
+            "live": lambda: divided(model=model, optimizer=torch.optim.SGD(model.parameters(), lr=0.1)),
+            "compiled": lambda: divided(replace(PLAIN, compile=True)),
+            "scale": lambda: divided(model=Scaled()),
+            "sparse": lambda: divided(model=sparse, train=codes()),
+            "twice": lambda: divided(model=once),
+            "batch norm": lambda: divided(model=net(nn.BatchNorm1d(12)), train=data(size=97)),
+            "heal": lambda: divided(heal=True),
+        }
+    )
 
 
 def main():
     out = Path(sys.argv[1])
     dist.init_process_group("gloo")
-    results: dict = {"agreed": {}}
-    others = [of_every_optimizer, measured, parts, interrupted, asked, watched, normalised, full_disk, refused]
-    for work in [moved] if "moved" in sys.argv else [*SAME, *others]:
-        results[work.__name__] = found = work(out)
-        if work in SAME:
-            results["agreed"][work.__name__] = agree(found)
-    if dist.get_rank() == 0:
-        (out / "results.json").write_text(json.dumps(results))
+    if "moved" in sys.argv:
+        results = {"moved": moved(out)}
+    else:
+        shared = SAME | {"of_every_optimizer": of_every_optimizer, "normalised": normalised}
+        results = {name: work(out, shard=True) for name, work in shared.items()}
+        results["agreed"] = {name: agree(results[name]) for name in SAME}
+        others = (measured, parts, interrupted, asked, watched, full_disk, refused)
+        results |= {work.__name__: work(out) for work in others}
+    write(results, out)
     dist.destroy_process_group()
 
 

@@ -3,52 +3,19 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import processes_program as program
 import pytest
 import torch
+from runs import CLOSE, MODEL, children, ended, one_thread, same_run, same_training, same_weights, torchrun
 from safetensors.torch import load_file
+from trainings import net, trained
 
-from latih.cli import main
 from latih.train import Recipe, World
 
 PROGRAM = Path(program.__file__)
-CLOSE = dict(rtol=1e-4, atol=1e-5)
-MODEL = [
-    "--target",
-    "y",
-    "--model",
-    "mlp(depth=2, width=8)",
-    "--batch-size",
-    "16",
-    "--lr",
-    "0.02",
-    "--valid",
-    "valid.csv",
-]
-
-
-def torchrun(count, *words, cwd):
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
-    return subprocess.Popen(
-        [*launcher, *map(str, words)],
-        cwd=cwd,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def ended(process):
-    out, err = process.communicate(timeout=240)
-    return process.returncode, out, err
 
 
 @pytest.fixture(scope="module", params=[2, 4])
@@ -63,29 +30,18 @@ def together(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    folder, threads = tmp_path_factory.mktemp("one-process"), torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    folder = tmp_path_factory.mktemp("one-process")
+    with one_thread():
         return {work.__name__: work(folder) for work in program.SAME}
-    finally:
-        torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("name", [work.__name__ for work in program.SAME])
 def test_rates_losses_metrics_and_weights_are_those_of_one_process(name, together, alone):
-    found, expected = together[0][name], alone[name]
-    assert found["rates"] == expected["rates"]
-    assert found["stopped"] == expected["stopped"]
-    assert found["rollbacks"] == [list(one) for one in expected["rollbacks"]]
-    np.testing.assert_allclose(found["losses"], expected["losses"], **CLOSE)
-    for row, wanted in zip(found["rows"], expected["rows"], strict=True):
-        assert row == pytest.approx(wanted, rel=1e-3, nan_ok=True)
-    for key, wanted in expected["weights"].items():
-        np.testing.assert_allclose(found["weights"][key], wanted, err_msg=key, **CLOSE)
+    same_training(together[0][name], alone[name])
 
 
 def test_all_processes_end_with_the_same_bits(together):
-    assert together[0]["agreed"]
+    assert all(together[0]["agreed"].values())
 
 
 def test_what_was_trained_says_something(alone):
@@ -99,8 +55,7 @@ def test_dropout_is_resumed_with_the_same_masks(together):
     whole, resumed = together[0]["dropped"]["whole"], together[0]["dropped"]["resumed"]
     # of four, gloo may add in another order
     np.testing.assert_allclose(resumed["losses"], whole["losses"], **CLOSE)
-    for key, wanted in whole["weights"].items():
-        np.testing.assert_allclose(resumed["weights"][key], wanted, err_msg=key, **CLOSE)
+    same_weights(resumed["weights"], whole["weights"])
 
 
 def test_batch_norm_says_whose_statistics_it_takes(together):
@@ -126,9 +81,9 @@ def test_a_run_of_several_processes_goes_on_in_one(together, tmp_path):
     found, folder, _ = together
     begun = Recipe.read(folder / "plain/recipe.toml")
     saved = load_file(folder / "plain/model.safetensors")
-    assert set(saved) == set(program.net().state_dict())
+    assert set(saved) == set(net().state_dict())
     assert len((folder / "plain/history.jsonl").read_text().splitlines()) == begun.epochs
-    rest = program.trained(out=folder / "resumed", resume=True)
+    rest = trained(out=folder / "resumed", resume=True)
     assert rest["losses"] == found["resumed"]["losses"]
 
 
@@ -138,38 +93,6 @@ def test_one_process_alone_sends_nothing():
     assert world.sum(tensor) is tensor
     assert world.part(tensor) is tensor
     assert world.once(lambda: 3) == 3
-
-
-@pytest.fixture(scope="module")
-def table(tmp_path_factory):
-    """A folder with a table, and the run `one` that one process trained on it."""
-    folder = tmp_path_factory.mktemp("table")
-    chance = np.random.default_rng(0)
-    for name, size in (("t", 150), ("valid", 41)):
-        x = chance.normal(size=(size, 3))
-        lines = [",".join([*map(str, row), "yes" if row[0] > row[1] else "no"]) for row in x]
-        (folder / f"{name}.csv").write_text("\n".join(["a,b,c,y", *lines]) + "\n")
-    before, threads = os.getcwd(), torch.get_num_threads()
-    os.chdir(folder)
-    torch.set_num_threads(1)
-    try:
-        assert main(["train", "t.csv", *MODEL, "--epochs", "4", "--out", "one"]) == 0
-    finally:
-        torch.set_num_threads(threads)
-        os.chdir(before)
-    return folder
-
-
-def history(folder):
-    rows = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
-    return [{key: row[key] for key in row if "seconds" not in key and "per_second" not in key} for row in rows]
-
-
-def same_run(folder, other):
-    for row, wanted in zip(history(folder), history(other), strict=True):
-        assert row == pytest.approx(wanted, rel=1e-3)
-    weights, wanted = load_file(folder / "model.safetensors"), load_file(other / "model.safetensors")
-    torch.testing.assert_close(weights, wanted, **CLOSE)
 
 
 def test_torchrun_of_the_command_line_leaves_one_folder_and_one_report(table):
@@ -203,13 +126,3 @@ def test_a_killed_process_is_restarted_by_torchrun_and_the_run_ends_as_if_nothin
     assert code == 0, err[-3000:]
     assert out.count("latih  mlp") == 2
     same_run(table / "killed", table / "undisturbed")
-
-
-def children(parent, folder):
-    """The processes that train, once they have written a checkpoint."""
-    until = time.monotonic() + 60
-    while not any((folder / "checkpoints").glob("step-*")):
-        assert time.monotonic() < until
-        time.sleep(0.005)
-    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True, check=True)
-    return [int(one) for one in listed.stdout.split()]

@@ -4,17 +4,16 @@ import json
 import os
 import shutil
 import signal
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import shards_program as program
 import torch
-from processes_program import PLAIN
+from runs import CLOSE, MODEL, children, ended, one_thread, same_run, same_training, same_weights, torchrun
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from test_processes import CLOSE, MODEL, children, ended, same_run, torchrun
+from trainings import Stop, net, trained
 
 from latih.cli import main
 from latih.train import InputError, Recipe, predict
@@ -22,18 +21,14 @@ from latih.train._manifest import Damaged, verified
 from latih.train._shard_files import Piece, Shards, header
 
 PROGRAM = Path(program.__file__)
-RECIPE = replace(PLAIN, optimizer="adam()", keep_checkpoints=3)
 
 
 @pytest.fixture(scope="module", params=[2, pytest.param(4, marks=pytest.mark.slow)])
 def sharded(request, tmp_path_factory):
     """What the program found in several processes, its folder, and their number."""
-    folder, threads = tmp_path_factory.mktemp(f"{request.param}-shards"), torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        program.trained(RECIPE, out=folder / "of-one", callbacks=[program.Stop()])
-    finally:
-        torch.set_num_threads(threads)
+    folder = tmp_path_factory.mktemp(f"{request.param}-shards")
+    with one_thread():
+        trained(program.ADAM, out=folder / "of-one", callbacks=[Stop()])
     code, _, err = ended(torchrun(request.param, PROGRAM, folder, cwd=folder))
     assert code == 0, err[-3000:]
     return json.loads((folder / "results.json").read_text()), folder, request.param
@@ -41,35 +36,18 @@ def sharded(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    folder, threads = tmp_path_factory.mktemp("undivided"), torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        found = {work.__name__: work(folder) for work in program.SAME}
-        return found | {"of_every_optimizer": program.of_every_optimizer(folder), "adam": program.trained(RECIPE)}
-    finally:
-        torch.set_num_threads(threads)
+    folder = tmp_path_factory.mktemp("undivided")
+    with one_thread():
+        found = {name: work(folder) for name, work in program.SAME.items()}
+        return found | {"of_every_optimizer": program.of_every_optimizer(folder), "adam": trained(program.ADAM)}
 
 
-def same_weights(found, wanted):
-    assert found.keys() == wanted.keys()
-    for key, values in wanted.items():
-        np.testing.assert_allclose(found[key], values, err_msg=key, **CLOSE)
-
-
-@pytest.mark.parametrize("name", [work.__name__ for work in program.SAME])
+@pytest.mark.parametrize("name", program.SAME)
 def test_rates_losses_metrics_and_weights_are_those_of_one_process(name, sharded, alone):
-    found, expected = sharded[0][name], alone[name]
     assert sharded[0]["agreed"][name]
-    assert found["rates"] == expected["rates"]
-    assert found["stopped"] == expected["stopped"]
-    assert found["rollbacks"] == [list(one) for one in expected["rollbacks"]]
     # in half precision, what is rounded depends on the size of a part
     close = dict(rtol=1e-2, atol=1e-2) if name == "in_half_precision" else CLOSE
-    np.testing.assert_allclose(found["losses"], expected["losses"], **close)
-    for row, wanted in zip(found["rows"], expected["rows"], strict=True):
-        assert row == pytest.approx(wanted, rel=max(close["rtol"], 1e-3), abs=1e-6, nan_ok=True)
-    for key, wanted in expected["weights"].items():
-        np.testing.assert_allclose(found["weights"][key], wanted, err_msg=key, **close)
+    same_training(sharded[0][name], alone[name], close)
 
 
 @pytest.mark.parametrize("name", program.optimizers())
@@ -127,7 +105,7 @@ def _tensors(tree):
 
 def test_a_run_begun_in_shards_goes_on_in_one_process(sharded, alone, tmp_path):
     shutil.copytree(sharded[1] / "of-shards", tmp_path / "run", symlinks=True)
-    rest = program.trained(RECIPE, model=program.net(), out=tmp_path / "run", resume=True)
+    rest = trained(program.ADAM, model=net(), out=tmp_path / "run", resume=True)
     np.testing.assert_allclose(rest["losses"], alone["adam"]["losses"], **CLOSE)
     same_weights(rest["weights"], alone["adam"]["weights"])
 
@@ -161,7 +139,7 @@ def test_a_checkpoint_with_a_damaged_shard_is_set_aside(harm, sharded, alone, tm
         content = bytearray(shard.read_bytes())
         content[-1] ^= 1
         shard.write_bytes(content)
-    rest = program.trained(RECIPE, model=program.net(), out=tmp_path / "run", resume=True)
+    rest = trained(program.ADAM, model=net(), out=tmp_path / "run", resume=True)
     assert "set aside as damaged-*: step-000000010 (shard-2-of-" in capsys.readouterr().err
     assert (tmp_path / "run/checkpoints/damaged-step-000000010").is_dir()
     same_weights(rest["weights"], alone["adam"]["weights"])
@@ -235,29 +213,10 @@ def test_what_cannot_be_sharded_is_refused_in_a_sentence(sharded):
 
 def test_one_process_has_none_to_divide_the_model_with(capsys, tmp_path):
     with pytest.raises(InputError, match=r"there is one process.*torchrun --nproc-per-node 2"):
-        program.trained(shard=True)
+        trained(shard=True)
     assert main(["train", "fashion-mini", "--shard", "--out", str(tmp_path / "run")]) == 2
     assert "--shard divides the model among processes, and there is one" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
-
-
-@pytest.fixture(scope="module")
-def table(tmp_path_factory):
-    """A folder with a table, and the run `one` that one process trained on it."""
-    folder, chance = tmp_path_factory.mktemp("table-of-shards"), np.random.default_rng(0)
-    for name, size in (("t", 150), ("valid", 41)):
-        x = chance.normal(size=(size, 3))
-        lines = [",".join([*map(str, row), "yes" if row[0] > row[1] else "no"]) for row in x]
-        (folder / f"{name}.csv").write_text("\n".join(["a,b,c,y", *lines]) + "\n")
-    before, threads = os.getcwd(), torch.get_num_threads()
-    os.chdir(folder)
-    torch.set_num_threads(1)
-    try:
-        assert main(["train", "t.csv", *MODEL, "--epochs", "4", "--out", "one"]) == 0
-    finally:
-        torch.set_num_threads(threads)
-        os.chdir(before)
-    return folder
 
 
 def test_torchrun_of_the_command_line_leaves_the_folder_that_one_process_leaves(table):
