@@ -137,6 +137,44 @@ def test_a_changed_forward_compiles_and_refuses_to_be_pickled_with_its_old_one()
     assert not torch.equal(copied(x), model(x))
 
 
+class Square(nn.Module):
+    def forward(self, x):
+        return x * x
+
+
+class Half(nn.Module):
+    def forward(self, x):
+        return x / 2
+
+
+class Centred(nn.Module):
+    def forward(self, x):
+        return (x - x.mean(-1, keepdim=True)).exp()
+
+
+class Picky(nn.Module):
+    def forward(self, x):
+        assert x.shape[-1] == 64
+        return x.exp()
+
+
+@pytest.mark.parametrize("with_batch", [True, False])
+def test_a_module_of_ones_own_that_bends_each_number_by_itself_is_an_activation(with_batch):
+    model = mlp(Square)
+    report = swap(model, "relu", torch.randn(8, 64) if with_batch else None)
+    assert [place.was for place in report.swapped] == ["Square"] * 3
+    assert [type(layer).__name__ for layer in model][1::2] == ["ReLU"] * 3
+    assert len(report.reinitialised) == 3
+
+
+@pytest.mark.parametrize("kind", [Half, Centred, Picky, nn.Flatten])
+def test_other_modules_of_ones_own_stay(kind):
+    model = mlp(kind)
+    report = swap(model, "relu", torch.randn(8, 64))
+    assert not report.swapped
+    assert type(model[1]) is kind
+
+
 def test_a_second_swap_reaches_what_the_first_one_put_in():
     model, x = Functional(), torch.randn(16, 8)
     swap(model, "elu", x)

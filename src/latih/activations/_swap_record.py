@@ -25,7 +25,7 @@ from latih.tape import (
     untouched,
 )
 
-from ._swap_known import FUNCTIONS, MODULES
+from ._swap_known import FUNCTIONS
 from ._swap_roles import Called, judge
 from ._swap_sites import Site
 
@@ -54,7 +54,7 @@ def record(model: nn.Module, batch: Any, sites: Sequence[Site]) -> Recording:
             parameter.requires_grad_(True)
         model.train()
         leaves: list[Tensor] = []
-        calls, listener = Calls(), _Listener(seen)
+        calls, listener = Calls(), _Listener(seen, {id(one.module): one for one in sites if one.module is not None})
         with _tagged(sites, listener), _owners(model, listener), calls, listener:
             output = call_model(model, mapped(inputs, lambda tensor: _tracked(tensor, leaves)))
         names = {id(parameter): name for name, parameter in model.named_parameters()}
@@ -73,9 +73,11 @@ def _tracked(tensor: Tensor, leaves: list[Tensor]) -> Tensor:
 
 
 class _Listener(TorchFunctionMode):
-    def __init__(self, seen: Recording) -> None:
+    def __init__(self, seen: Recording, modules: dict[int, Site]) -> None:
         super().__init__()
         self.seen = seen
+        self.modules = modules
+        """id of a module -> the site that it is."""
         self.owners: list[nn.Module] = []
         self.site: tuple[int, str] | None = None
 
@@ -85,17 +87,20 @@ class _Listener(TorchFunctionMode):
         if "dropout" in getattr(func, "__name__", "") and not isinstance(owner, nn.modules.dropout._DropoutNd):
             self.seen.plain_dropout.add(id(owner))
         if func in FUNCTIONS and owner is not None:
-            edge = isinstance(result, Tensor) and result.requires_grad
-            call = Called(FUNCTIONS[func], node=get_gradient_edge(result).node if edge else None)
-            self._calls(owner).append(call)
+            if self.site is not None:
+                self.called(self.site, FUNCTIONS[func], result)
+            elif id(owner) not in self.modules:
+                self.seen.direct.setdefault(id(owner), []).append(_call(FUNCTIONS[func], result))
         return result
 
-    def _calls(self, owner: nn.Module) -> list[Called]:
-        if self.site is not None:
-            return self.seen.sites.setdefault(self.site, [])
-        if type(owner) in MODULES:
-            return self.seen.sites.setdefault((id(owner), ""), [])
-        return self.seen.direct.setdefault(id(owner), [])
+    def called(self, key: tuple[int, str], was: str, result: Any) -> None:
+        """What the site `key` has made."""
+        self.seen.sites.setdefault(key, []).append(_call(was, result))
+
+
+def _call(was: str, result: Any) -> Called:
+    edge = isinstance(result, Tensor) and result.requires_grad
+    return Called(was, node=get_gradient_edge(result).node if edge else None)
 
 
 @contextmanager
@@ -109,6 +114,9 @@ def _owners(model: nn.Module, listener: _Listener) -> Iterator[None]:
 
     def leave(module: nn.Module, args: tuple, output: Any) -> None:
         listener.owners.pop()
+        site = listener.modules.get(id(module))
+        if site is not None:
+            listener.called(site.key, site.was, output)
 
     handles = [one.register_forward_pre_hook(enter, with_kwargs=True) for one in model.modules()]
     handles += [one.register_forward_hook(leave, always_call=True) for one in model.modules()]

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ._base import Activation
+from ._swap_custom import custom
 from ._swap_known import MODULES, known
 
 
@@ -35,16 +36,20 @@ def find(model: nn.Module) -> list[Site]:
     for path, parent in model.named_modules():
         prefix = f"{path}." if path else ""
         for name, child in parent._modules.items():
-            if child is not None and type(child) in MODULES:
+            if child is not None and (id(child) in names or _was(child)):
                 names.setdefault(id(child), []).append((prefix + name, parent, name))
     sites = list(_functions(model))
     for group in names.values():
         module = group[0][1]._modules[group[0][2]]
         assert module is not None
         paths, holders = tuple(path for path, _, _ in group), tuple((parent, name) for _, parent, name in group)
-        sites.append(Site((id(module), ""), MODULES[type(module)], paths, holders, module))
+        sites.append(Site((id(module), ""), _was(module) or "", paths, holders, module))
     order = {path: number for number, path in enumerate(_order(model))}
     return sorted(sites, key=lambda site: order[site.paths[0]])
+
+
+def _was(module: nn.Module) -> str | None:
+    return MODULES.get(type(module)) or custom(module)
 
 
 def _functions(model: nn.Module) -> Iterator[Site]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from latih.diagnose import Finding
@@ -43,6 +43,12 @@ class Candidate:
         for dose in self.doses:
             made = dose.give(made, case) or made
         return None if made is training else made
+
+    def otherwise(self) -> Iterator[Candidate]:
+        """With another variant of one of them."""
+        for place, dose in enumerate(self.doses):
+            for variant in range(1, _VARIANTS):
+                yield Candidate((*self.doses[:place], replace(dose, variant=variant), *self.doses[place + 1 :]))
 
     def without(self, place: int) -> Candidate:
         """All but one dose."""

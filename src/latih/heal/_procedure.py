@@ -9,7 +9,8 @@ from latih._checks import InputError
 from latih.diagnose import Finding, Findings, check
 
 from ._base import Case, Cure, Training
-from ._candidates import SYMPTOMS, Candidate, corrections, grave, treatments
+from ._candidates import SYMPTOMS, Candidate, grave, treatments
+from ._corrections import corrected
 from ._race import Purse, compare, race
 from ._trial import Bench, Trial
 
@@ -26,9 +27,6 @@ _MOST = 6
 _OF_STEPS = frozenset(("lower_lr", "raise_lr", "warm_up", "batch_size", "clip"))
 _FAR_REACHING = ("change_optimizer",)
 """What decides most about the rest of the training, of which a short trial shows least: tried first to be left out."""
-_DAMAGE = 0.5
-"""By how much worse, in units of what a constant leaves, a corrected training must be to be taken back: it solves
-another problem than the wrong one did, and may need longer."""
 
 
 @dataclass
@@ -58,6 +56,12 @@ class Course:
         if key not in self.tried:
             self.tried[key] = Trial(training, self.bench)
         return self.tried[key]
+
+    def reach(self, trial: Trial, examples: int) -> None:
+        """Take it on, measured at every rung on the way."""
+        for rung in self.rungs:
+            if rung <= examples:
+                self.purse.advance(trial, rung, self.held_out)
 
 
 def words(training: Training) -> tuple[str, ...]:
@@ -96,20 +100,10 @@ def cure(course: Course, case: Case, cures: Mapping[str, Cure]) -> Trial | None:
     What corrects a contradiction is taken first and only has to do no harm; what treats has to help. After a round that
     helped, the findings of its winner are treated in turn while the budget lasts.
     """
-    original = course.control.training
-    base = corrections(case, cures).made(original, case)
-    best: Trial | None = None
-    if base is not None:
-        best = course.trial(base)
-        _reach(course, best, course.rungs[-1])
-        seen = compare(best, course.control, course.rungs[-1])
-        if best.failed or (seen.harms and seen.better_by < -_DAMAGE):
-            best, base = None, None
-        else:
-            course.kept = best
-    start, now = base or original, case
+    best = course.kept = corrected(course, case, cures)
+    start, now = course.control.training, case
     if best is not None:
-        now = replace(case, findings=still(case.findings, best.findings, best.training))
+        start, now = best.training, replace(case, findings=still(case.findings, best.findings, best.training))
     while grave(now):
         winner = _round(course, start, now, cures, best or course.control)
         if winner is None:
@@ -240,17 +234,11 @@ def _trimmed(course: Course, start: Training, case: Case, candidate: Candidate, 
             continue
         trial = course.trial(training)
         course.say(f"trimming: without {dose.cure.name}")
-        _reach(course, trial, rung)
+        course.reach(trial, rung)
         seen = compare(trial, winner, rung)
         if not trial.failed and seen.errors > -1.0 and seen.better_by > -0.01:
             candidate, winner = less, trial
     return winner
-
-
-def _reach(course: Course, trial: Trial, examples: int) -> None:
-    for rung in course.rungs:
-        if rung <= examples:
-            course.purse.advance(trial, rung, course.held_out)
 
 
 def still(before: Findings, now: Findings, training: Training) -> Findings:

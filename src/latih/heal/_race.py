@@ -59,6 +59,11 @@ class Compared:
         return self.metric_errors is not None and self.metric_errors > sure and self.errors > -sure
 
     @property
+    def surest(self) -> float:
+        """Standard errors of the measure that is surer."""
+        return max(self.errors, -9.0 if self.metric_errors is None else self.metric_errors)
+
+    @property
     def harms(self) -> bool:
         """Surely worse by an amount that matters."""
         worse = self.metric_errors is not None and self.metric_errors < -HARM

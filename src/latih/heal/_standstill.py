@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from latih._notation import build
 from latih.diagnose import Finding, Movement
 
+from ._planned import planned_factors
 from ._yardstick import gain
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ _CONSTANT = -0.98
 _THIRD, _SURE = 0.3, 2.0
 """Of what a constant output leaves, to be gone by the end at the pace of the last two looks; and standard errors."""
 _USUAL_MOVE = 3e-3
-_POINTS = 100
-"""At which a schedule is looked up."""
+_NOISY = 0.5
+"""Share of units dropped from where there is more noise than signal."""
 
 
 def standstill(course: Course) -> Finding | None:
@@ -33,6 +33,7 @@ def standstill(course: Course) -> Finding | None:
     record = course.control.findings.record
     moved = 0.0 if record is None else Movement.of(record).now
     rate = ("lower_lr", "change_optimizer") if moved > _USUAL_MOVE else ("raise_lr", "change_optimizer")
+    noisy = ("dropout",) if record is not None and record.dropout > _NOISY else ()
     updates = len(course.control.losses)
     return Finding(
         "L403",
@@ -43,7 +44,7 @@ def standstill(course: Course) -> Finding | None:
         | {"|update|/|weight|": moved, "threshold": _CONSTANT},
         f"After {updates} updates held-out data are answered hardly better than by a constant, and no rule says why.",
         "latih.find_lr(model, train)  # and look at some pairs of inputs and targets",
-        (*rate, "standardise_inputs", "reinitialise"),
+        (*noisy, *rate, "standardise_inputs", "reinitialise"),
         0.3,
     )
 
@@ -65,7 +66,6 @@ def _warms_up(course: Course) -> bool:
     A rate that grows for more than half of the run is not warming up.
     """
     control = course.control
-    schedule = build("schedules", control.training.recipe.schedule).over(max(control.planned, 1))
-    planned = [schedule(control.planned * point // _POINTS, ()) for point in range(_POINTS)]
-    peak = planned.index(max(planned))
-    return peak <= _POINTS / 2 and schedule(len(control.losses), ()) < planned[peak] / 2
+    planned = planned_factors(control.training.recipe.schedule, control.planned)
+    peak, now = planned.index(max(planned)), len(control.losses) * len(planned) // max(control.planned, 1)
+    return peak <= len(planned) / 2 and planned[now] < planned[peak] / 2

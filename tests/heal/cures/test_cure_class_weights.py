@@ -59,6 +59,14 @@ def test_several_truth_values_get_a_weight_a_column():
     torch.testing.assert_close(full.loss.pos_weight, (1 - share) / share)
 
 
+def test_weights_that_are_upside_down_are_replaced():
+    given = training(net(6, 2), nn.CrossEntropyLoss(weight=torch.tensor([1.9, 0.1])))
+    upside_down = found("class-imbalance", **{"its weight over a rare one's": 19.0})
+    root, full = variants(CURE, given, case(given, imbalanced()), upside_down)
+    for made in (root, full):
+        assert made.loss.weight[1] > 4 * made.loss.weight[0]
+
+
 def test_weighted_losses_and_values_are_left_alone():
     given = training(net(6, 2), nn.CrossEntropyLoss(weight=torch.tensor([1.0, 5.0])))
     assert variants(CURE, given, case(given, imbalanced()), RARE) == []

@@ -24,7 +24,8 @@ def test_a_linear_stack_gets_rectifiers_and_learns_a_ring():
     with torch.random.fork_rng():
         given = training(linear())
     seen = case(given, data, checked=True)
-    (made,) = variants(CURE, given, seen, finding_of(seen, "missing-nonlinearity"))
+    made, smooth = variants(CURE, given, seen, finding_of(seen, "missing-nonlinearity"))
+    assert isinstance(smooth.model[1].activation, nn.Tanh)
     assert [type(one).__name__ for one in made.model] == ["Linear", "Sequential", "Sequential"]
     assert accuracy(given, data, updates=150) < 0.8 < 0.93 < accuracy(made, data, updates=150)
     names = [name for name, _ in made.model.named_parameters()]
@@ -68,8 +69,23 @@ def test_what_was_done_is_not_done_again():
     with torch.random.fork_rng():
         given = training(linear())
     seen, meant = case(given, rings()), pairs("0 > 1", "1 > 2")
-    (made,) = variants(CURE, given, seen, meant)
+    made = variants(CURE, given, seen, meant)[0]
     assert variants(CURE, made, seen, meant) == []
+
+
+def test_a_network_that_is_linear_as_a_whole_gets_one_everywhere_but_behind_a_bottleneck():
+    model = nn.Sequential(
+        *(nn.Conv2d(1, 6, 3), nn.Conv2d(6, 2, 3), nn.Conv2d(2, 6, 3), nn.AdaptiveAvgPool2d(1)),
+        *(nn.Flatten(), nn.Linear(6, 3)),
+    )
+    x = torch.randn(20, 1, 9, 9)
+    given = training(model)
+    whole = found("missing-nonlinearity", **{"pairs": ["2 > 5"], "whole network linear": True})
+    made = variants(CURE, given, case(given, (x, torch.arange(20) % 3)), whole)[0]
+    assert [list(dict(one.named_children())) for one in made.model] == [
+        *([], ["activation", "layer"], ["layer", "activation"], [], [], [])
+    ]
+    assert "relu in front of 1, behind 2" in made.edits[0].text
 
 
 def test_a_layer_whose_weight_somebody_asks_for_by_name_is_left_alone():

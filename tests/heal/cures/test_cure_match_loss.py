@@ -157,6 +157,25 @@ def test_a_loss_of_two_columns_gets_its_targets_as_a_column():
     torch.testing.assert_close(made.loss(made.model(x), y), likelihood(made.model(x), y[:, None]))
 
 
+def test_targets_of_which_the_loss_takes_a_part_are_not_aligned():
+    x, y = valued()
+    given = training(net(6, 4), lambda output, target: (output[:, 0] - target[:, 0]).square().mean())
+    targets = torch.stack([y] * 6, 1)
+    made = list(CURE.apply(given, case(given, (x, targets), "values"), found("shape-broadcast")))
+    assert not [one for one in made if "take the shape" in one.edits[0].text]
+
+
+def test_a_loss_that_was_divided_once_too_often_is_multiplied():
+    def divided(output, target):
+        return F.cross_entropy(output, target) / 900
+
+    given, data = training(net(), divided), labelled()
+    made, textbook = CURE.apply(given, case(given, data), found("wrong-loss", **{"divided by": 897.2}))
+    x, y = data
+    torch.testing.assert_close(made.loss(made.model(x), y), F.cross_entropy(given.model(x), y))
+    assert textbook.edits[0].text.startswith("loss -> cross entropy")
+
+
 def test_a_sum_becomes_a_mean():
     for loss in (nn.CrossEntropyLoss(reduction="sum"), nn.MSELoss(reduction="sum")):
         data, task = (labelled(), "classes") if isinstance(loss, nn.CrossEntropyLoss) else (valued(), "values")

@@ -120,3 +120,17 @@ def test_a_training_that_creeps_learns_at_the_higher_rate():
     given = training(chain(activation=nn.ReLU, depth=2), optimizer="adam(lr=1e-06)")
     made = variants(RAISE, given, case(given, *data), finding("L402"))
     assert min(learned(one, *data, updates=100) for one in made) < 0.6 * learned(given, *data, updates=100)
+
+
+def test_a_schedule_that_leaves_next_to_nothing_of_the_rate_is_what_changes():
+    given = training(chain(), optimizer="adam(lr=0.001)", schedule="warmup(100000)")
+    made = variants(RAISE, given, seen(given), finding("L402"))
+    assert [one.recipe.schedule for one in made[:2]] == ["cosine()", "constant()"]
+    usual = training(chain(), optimizer="adam(lr=0.001)", schedule="one_cycle()")
+    assert all(one.recipe.schedule == "one_cycle()" for one in variants(RAISE, usual, seen(usual), finding("L402")))
+
+
+def test_a_rate_is_what_the_schedule_makes_of_it():
+    given = training(chain(), optimizer="adam(lr=0.1)", schedule="piecewise((1,), (0.01, 0.01))")
+    samples = record("adam", 0.1, 1e-4, 1e-4, rates=[(0, 0.001)])
+    assert suggested_rates(given, seen(given, samples))[0] == pytest.approx(1.0)

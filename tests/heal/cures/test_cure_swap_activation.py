@@ -3,6 +3,7 @@ import torch.nn.functional as F
 from signal_cases import blobs, case, chain, finding, learned, outputs_agree, trained_record, training, variants
 from torch import nn
 
+from latih.diagnose import Finding
 from latih.heal.cures._swap_activation import CURE
 
 FOUND = finding("L302")
@@ -101,3 +102,20 @@ def test_a_selu_whose_conditions_are_not_met_becomes_relu():
     relu, elu = variants(CURE, given, case(given, *blobs()), finding("L111"))
     assert isinstance(relu.model[1], nn.ReLU)
     assert isinstance(elu.model[1], nn.ELU)
+
+
+class Exponential(nn.Module):
+    def forward(self, x):
+        return x.exp()
+
+
+def test_a_function_that_makes_signals_explode_becomes_relu_and_others_stay():
+    given, data = training(chain(activation=Exponential)), blobs()
+    explodes = Finding("L303", "exploding-gradient", "error", "", {}, "", "")
+    relu, tanh = variants(CURE, given, case(given, *data), explodes)
+    assert isinstance(relu.model[1], nn.ReLU)
+    assert isinstance(tanh.model[1], nn.Tanh)
+    assert "Exponential -> relu()" in relu.edits[0].text
+    assert learned(relu, *data) < 0.8
+    usual = training(chain(activation=nn.ReLU))
+    assert variants(CURE, usual, case(usual, *data), explodes) == []

@@ -76,7 +76,26 @@ def test_a_norm_that_forward_or_train_puts_in_evaluation_follows_the_model():
         torch.testing.assert_close(norm(x), F.batch_norm(x, None, None, norm.weight, norm.bias, True))
 
 
+class Evaluating(nn.Sequential):
+    def train(self, mode=True):
+        return super().train(False)
+
+
+def test_a_model_that_cannot_be_put_in_training_mode_can_be():
+    given = training(seeded(lambda: Evaluating(*normed())))
+    (made,) = variants(CURE, given, case(given, labelled()), IN_EVALUATION)
+    assert "train() puts it in training mode" in made.edits[0].text
+    assert made.model.train()[1].training
+    assert not made.model.eval()[1].training
+    assert not given.model.train()[1].training
+    assert modes_differ(made.model, labelled()[0])
+
+
 def test_learned_statistics_that_are_pinned_are_left_alone():
+    pinned = seeded(lambda: Evaluating(*normed()))
+    pinned[1].running_var.fill_(2.0)
+    given = training(pinned)
+    assert all("train()" not in one.edits[0].text for one in variants(CURE, given, case(given, labelled()), WRONG))
     model = LeftInEvaluation()
     model.net[1].running_mean.fill_(0.3)
     given = training(model)

@@ -58,7 +58,7 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
         "latih.initialize(model, batch, loss)\n"
         "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)  # between backward() and step()"
     )
-    cures = ("reinitialise", "clip", "insert_norm", "lower_lr")
+    cures = ("reinitialise", "swap_activation", "clip", "insert_norm", "lower_lr")
     return [Finding("L303", "exploding-gradient", "error", where, {**evidence, **second}, why, advice, cures, weight)]
 
 

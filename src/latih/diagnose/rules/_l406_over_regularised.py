@@ -96,17 +96,15 @@ def _collapse(record: Record) -> tuple[dict, str, str, str] | None:
     """A single layer may shrink by what it is asked for: what it cannot tell apart it leaves alone."""
     if len(record.layers) < 2:
         return None
-    share, where, limit = Movement.of(record).grown, "the weights", _SHRUNK
+    whose, share, limit = "most layers", Movement.of(record).grown, _SHRUNK
     if share >= limit:
-        layers = grown(record)
-        name = min(layers, key=lambda layer: layers[layer], default="")
-        share, where, limit = layers.get(name, 1.0), name, _GONE
+        (whose, share), limit = min(grown(record).items(), key=lambda one: one[1], default=("", 1.0)), _GONE
     if share >= limit:
         return None
     return (
-        {"length of the weights now / at the start": round(share, 3), "threshold": limit, "of": where},
-        f"{where[:1].upper() + where[1:] if where == 'the weights' else 'The weights of ' + where} have shrunk to "
-        f"{share:.1%} of their first length: a penalty outweighs what the loss asks for.",
+        {"length of the weights now / at the start": round(share, 3), "threshold": limit, "of": whose},
+        f"The weights of {whose} have shrunk to {share:.1%} of their first length: a penalty outweighs what the loss "
+        "asks for.",
         "Divide the penalty's factor by 100, and print both terms of the loss.",
         "weight_decay",
     )

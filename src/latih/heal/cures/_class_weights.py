@@ -62,7 +62,8 @@ def class_weights(training: Training, case: Case, finding: Finding) -> Iterator[
     and probabilities are no longer calibrated. Source: King & Zeng (2001); Cui et al. (2019) for powers below 1.
     """
     now = seen(training, case)
-    if now is None or now.kind not in _CLASSES | _TRUTH or _weighted(training.loss):
+    upside_down = "its weight over a rare one's" in finding.evidence
+    if now is None or now.kind not in _CLASSES | _TRUTH or (_weighted(training.loss) and not upside_down):
         return
     for power, words in _POWERS.items():
         model, loss = copied(training)
@@ -143,4 +144,4 @@ def _code(kind: str, case: Case, power: float) -> str:
     return f"weight = {count}.clamp_min(1).float() ** -{power:g}\nloss_fn = nn.{name}(weight=weight / weight.mean())"
 
 
-CURE = Cure("class_weights", class_weights)
+CURE = Cure("class_weights", class_weights, corrects=True)

@@ -34,6 +34,18 @@ class Negated(Around):
         return -self.loss(output, target)
 
 
+class Multiplied(Around):
+    """So many times the loss: what was divided once too often."""
+
+    def __init__(self, loss: LossFunction, factor: float) -> None:
+        super().__init__(loss)
+        self.factor = factor
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """Scalar."""
+        return self.factor * self.loss(output, target)
+
+
 class Averaged(Around):
     """A sum over the batch divided by what it sums over: classes count once, values each."""
 

@@ -14,7 +14,7 @@ from .._base import Case, Cure, Edit, Training
 from ._copies import copied
 from ._head import widened
 from ._kinds import Seen, seen, whole
-from ._losses import Aligned, Averaged, ClassCrossEntropy, Negated
+from ._losses import Aligned, Averaged, ClassCrossEntropy, Multiplied, Negated, aligned
 from ._match_ends import indexed, mismatch
 from ._task_loss import task_loss
 from ._wrapping import loss_of
@@ -47,9 +47,11 @@ def match_loss(training: Training, case: Case, finding: Finding) -> Iterator[Tra
 def _variants(training: Training, case: Case, finding: Finding, now: Seen) -> Iterator[Training]:
     evidence = finding.evidence
     if finding.name == "shape-broadcast":
-        yield from _aligned(training, now)
+        yield from (one for one in _aligned(training, now) if _differs(training, one.loss, case))
     elif finding.name == "wrong-loss" and "reduction" in evidence:
         yield from _averaged(training)
+    elif finding.name == "wrong-loss" and "divided by" in evidence:
+        yield from _multiplied(training, evidence["divided by"])
     elif finding.name == "wrong-loss" and "different targets" in evidence:
         yield from _classes(training, case, now)
         return
@@ -68,6 +70,8 @@ def _variants(training: Training, case: Case, finding: Finding, now: Seen) -> It
 def _aligned(training: Training, now: Seen) -> Iterator[Training]:
     if now.output.shape == now.targets.shape or isinstance(training.loss, Aligned):
         return
+    if aligned(now.output, now.targets).numel() != now.output.numel() and now.targets.dim() > 1:
+        return  # the two are not one another's: the loss compares parts of them
     model, loss = copied(training)
     text = f"targets {tuple(now.targets.shape)} take the shape of the outputs {tuple(now.output.shape)} before the loss"
     code = "loss = loss_fn(output, y.view_as(output))"
@@ -86,6 +90,16 @@ def _averaged(training: Training) -> Iterator[Training]:
     code = "loss = loss_fn(output, y)  # made with reduction='mean'" if own else "loss = loss_fn(output, y) / y.numel()"
     edit = Edit("match_loss", "the loss is averaged over the batch instead of summed", code)
     yield training.edited(edit, model=model, loss=loss if own else Averaged(loss))
+
+
+def _multiplied(training: Training, by: float) -> Iterator[Training]:
+    if isinstance(training.loss, Multiplied):
+        return
+    model, loss = copied(training)
+    factor = float(f"{by:.2g}")
+    text = f"the loss is multiplied by {factor:g}: it was divided once too often"
+    code = f"loss = {factor:g} * loss_fn(output, y)  # or take the mean once"
+    yield training.edited(Edit("match_loss", text, code), model=model, loss=Multiplied(loss, factor))
 
 
 def _negated(training: Training) -> Iterator[Training]:

@@ -7,10 +7,10 @@ from statistics import median
 from typing import Any
 
 from latih.optim import OptimizerSpec
-from latih.watch import Record
 
 from .._base import Case, Edit, Training
 from .._optimizer import OptimizerPlan
+from .._planned import planned_factors
 
 USUAL = 1e-3
 """|update| / |weight| of one update (Karpathy, 2019)."""
@@ -28,7 +28,7 @@ def suggested_rates(training: Training, case: Case) -> list[float]:
     By the record's updates: the rate at which the middle weight would change by a thousandth of its length, ten times
     that (the upper end of what is useful), and steps of 3, 10 and 100 from the present rate, the nearest first.
     """
-    present, rule = present_rate(training), _by_ratio(training, case.findings.record)
+    present, rule = present_rate(training), _by_ratio(training, case)
     ladder = [present * factor for factor in _LADDER if present > 0]
     if rule is None:
         wanted = ladder or [1e-3, 1e-2, 1e-4]
@@ -76,11 +76,13 @@ def rounded(rate: float) -> float:
     return float(f"{rate:.2g}")
 
 
-def _by_ratio(training: Training, record: Record | None) -> float | None:
+def _by_ratio(training: Training, case: Case) -> float | None:
     """lr · 1e-3 / |update|/|weight| of the first updates, at most five decades away; None where none was seen.
 
-    Later ones say little where the rate was wrong: the weights have then grown with the steps.
+    Later ones say little where the rate was wrong: the weights have then grown with the steps. The schedule's largest
+    factor brings it there.
     """
+    record = case.findings.record
     if record is None or record.optimizer is None or record.optimizer.name != _class_name(training.optimizer):
         return None
     if any(edit.cure == "change_optimizer" for edit in training.edits):
@@ -96,7 +98,8 @@ def _by_ratio(training: Training, record: Record | None) -> float | None:
     present = present_rate(training)
     if not shares or not present > 0:
         return None
-    return min(max(USUAL / median(shares), present / _FURTHEST), present * _FURTHEST)
+    peak = max(planned_factors(training.recipe.schedule, case.updates)) or 1.0
+    return min(max(USUAL / median(shares) / peak, present / _FURTHEST), present * _FURTHEST)
 
 
 def _class_name(plan: OptimizerPlan) -> str:

@@ -27,8 +27,9 @@ def swap_activation(training: Training, case: Case, finding: Finding) -> Iterato
     Functions bounded on both sides shrink gradients (a sigmoid's slope is at most 1/4) and pass none where they
     saturate: relu with weights redrawn by He's rule instead, then selu where it can normalise itself (one plain
     stack without norm, standardised inputs). Rectifiers whose units die: leaky_relu(0.01), then elu, which have a
-    gradient everywhere. For a selu whose conditions are not met: relu, then elu. The layers that feed the new
-    function are redrawn by its rule.
+    gradient everywhere. For a selu whose conditions are not met: relu, then elu. Functions of one's own that make
+    signals explode, as an exponential or a square does: relu, then tanh. The layers that feed the new function are
+    redrawn by its rule.
 
     It hurts in recurrent networks, where a bounded function keeps the state in bounds, and on trained weights: both
     are left alone.
@@ -39,12 +40,14 @@ def swap_activation(training: Training, case: Case, finding: Finding) -> Iterato
     with suppress(InputError):
         tape = read(training.model, case.batch)
         if not _is_recurrent(tape) and not trained(training.model, case):
-            found = (_swapped(training, case, to) for to in _choices(tape))
+            found = (_swapped(training, case, to) for to in _choices(tape, finding))
             yield from (one for one in found if one is not None)
 
 
-def _choices(tape: Tape) -> tuple[str, ...]:
+def _choices(tape: Tape, finding: Finding) -> tuple[str, ...]:
     hidden = [layer.feeds.name for layer in tape.layers if not layer.is_head]
+    if finding.name == "exploding-gradient":
+        return ("relu()", "tanh()") if "unknown" in hidden else ()
     bounded, rectified = (sum(name in names for name in hidden) for names in (_BOUNDED, _RECTIFIERS))
     if "selu" in hidden:
         return ("relu()", "elu()")

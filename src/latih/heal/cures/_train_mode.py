@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from types import MethodType
 from typing import Any
 
 import torch
@@ -25,9 +26,10 @@ _SLOW, _FAST = 1e-3, 0.9
 def train_mode(training: Training, case: Case, finding: Finding) -> Iterator[Training]:
     """Lets batch norm use the batch's statistics in training, and running ones that it has learned in evaluation.
 
-    A norm that `forward` puts in evaluation mode follows the model's mode instead; one that keeps no running statistics
-    keeps them; a momentum at which they never move, or are those of the last batch, becomes 0.1; calls of F.batch_norm
-    get the model's mode. What `model.train()` before every epoch mends needs no other model: then the edit says so.
+    A norm that `forward`, or a `train` of the model's own, puts in evaluation mode follows the model's mode instead;
+    one that keeps no running statistics keeps them; a momentum at which they never move, or are those of the last
+    batch, becomes 0.1; calls of F.batch_norm get the model's mode. What `model.train()` before every epoch mends needs
+    no other model: then the edit says so.
 
     When: the finding norm-wrong-mode. It hurts where statistics are pinned on purpose, as in fine-tuning; those are
     left alone. Source: Ioffe & Szegedy (2015), algorithm 2.
@@ -38,7 +40,10 @@ def train_mode(training: Training, case: Case, finding: Finding) -> Iterator[Tra
     model, loss = copied(training)
     texts, code = [], []
     modules = dict(model.named_modules())
-    fixed = _in_evaluation(training.model, case)
+    if held := _let_go(model):
+        texts.append(f"{_few(held)}: train() puts it in training mode")
+        code.append("# remove the train() that calls .eval(), or let it do what it is asked")
+    fixed = _in_evaluation(model, case)
     followed = [path for path in fixed if _untouched(modules[path]) and follow(modules[path], model)]
     if followed:
         texts.append(f"{_few(followed)}: in the mode of the model, whatever forward asks for")
@@ -76,6 +81,23 @@ def _functional(training: Training, case: Case) -> Iterator[Training]:
     text = f"{len(features)} calls of F.batch_norm use the batch's statistics in training mode only"
     code = "# in forward: x = F.batch_norm(x, self.mean, self.variance, ..., training=self.training)"
     yield training.edited(Edit("train_mode", text, code), model=model, loss=loss, optimizer=plan)
+
+
+def _let_go(model: nn.Module) -> list[str]:
+    """Give modules whose own `train` leaves fresh norms in evaluation mode torch's; their paths."""
+    with untouched(list(model.modules()), set()):
+        model.train()
+        left = {id(one) for one in model.modules() if isinstance(one, _NormBase) and not one.training}
+    owners = [
+        (path, owner)
+        for path, owner in model.named_modules()
+        if type(owner).train is not nn.Module.train
+        and (norms := [one for one in owner.modules() if id(one) in left])
+        and all(map(_untouched, norms))
+    ]
+    for _, owner in owners:
+        vars(owner)["train"] = MethodType(nn.Module.train, owner)
+    return [path for path, _ in owners]
 
 
 def _in_evaluation(model: nn.Module, case: Case) -> list[str]:
