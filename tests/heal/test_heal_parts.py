@@ -71,9 +71,17 @@ def test_notation_makes_an_optimizer_for_everything_that_may_learn():
     assert id(model[3].weight) in held
 
 
-def test_an_optimizer_of_another_model_is_refused():
-    with pytest.raises(InputError, match="no parameter of the model"):
-        OptimizerPlan.of(torch.optim.SGD(net().parameters(), lr=0.1), net())
+def test_an_optimizer_of_another_model_moves_nothing_until_parameters_are_taken_in():
+    model = net()
+    plan = OptimizerPlan.of(torch.optim.SGD(net().parameters(), lr=0.1, momentum=0.9), model)
+    own = {id(one) for one in model.parameters()}
+    assert not own & {id(one) for group in plan(model).param_groups for one in group["params"]}
+    (group,) = plan.taking_in(name for name, _ in model.named_parameters())(model).param_groups
+    assert {id(one) for one in group["params"]} == own
+    assert (group["lr"], group["momentum"]) == (0.1, 0.9)
+    model.requires_grad_(False)
+    with pytest.raises(InputError, match="none of the parameters that it holds may learn"):
+        OptimizerPlan.of(torch.optim.SGD(model.parameters(), lr=0.1), model)(model)
 
 
 class Runner:

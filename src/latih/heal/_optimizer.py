@@ -45,7 +45,7 @@ class OptimizerPlan:
 
     @classmethod
     def of(cls, given: str | OptimizerSpec | torch.optim.Optimizer, model: nn.Module) -> OptimizerPlan:
-        """Of notation, a spec, or a live optimizer over parameters of `model` (others of its parameters are refused).
+        """Of notation, a spec, or a live optimizer, of which the parameters that are not the `model`'s are left out.
 
         A live optimizer is taken as new: what it remembers of earlier updates belongs to weights that are not kept.
         """
@@ -61,8 +61,6 @@ class OptimizerPlan:
             settings = {key: value for key, value in group.items() if key not in _NOT_SETTINGS}
             settings["lr"] = group.get("initial_lr", settings["lr"])
             groups.append(Group(known, settings))
-        if not any(group.names for group in groups):
-            raise InputError("heal(optimizer=...): it holds no parameter of the model; build it from the model's own.")
         taken = frozenset().union(*(group.names for group in groups))
         left_out = {name for name, parameter in model.named_parameters() if parameter.requires_grad} - taken
         return cls(make=type(given), groups=tuple(groups), left_out=frozenset(left_out))
@@ -132,8 +130,10 @@ class OptimizerPlan:
             ]
             if mine:
                 made.append({"params": mine, **group.settings})
-        if not made:
+        if not made and known:
             raise InputError("heal(optimizer=...): none of the parameters that it holds may learn; unfreeze some.")
+        if not made:  # all that it held is another model's, and it moves nothing of this one
+            made.append({"params": [torch.zeros(1, requires_grad=True)], **largest.settings})
         return self._class(made, **self._required())  # pyright: ignore[reportCallIssue]
 
     def _required(self) -> dict[str, Any]:
