@@ -12,7 +12,7 @@ from latih._notation import FAMILIES, home, names
 
 SOURCE = Path(latih.__file__).parent
 FLOORS = [
-    {"_checks", "_gaussian", "_plot", "_shards", "_verbs", "_version"},
+    {"_checks", "_gaussian", "_plot", "_rebound", "_shards", "_verbs", "_version"},
     {"_every", "_extended", "_held", "_notation", "tape"},
     {"_reuse"},
     {"_recipe"},

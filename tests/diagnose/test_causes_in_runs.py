@@ -138,7 +138,8 @@ def test_inputs_that_do_not_reach_the_output_are_seen_before_the_run():
     assert seeing.healthy
 
 
-def test_a_loss_that_reads_what_the_model_kept_is_checked_on_the_model_itself():
+@pytest.mark.parametrize("reachable", [True, False])
+def test_a_loss_that_reads_what_the_model_kept_reads_the_copy_or_is_checked_on_the_model_itself(reachable):
     class Kept(nn.Module):
         def __init__(self):
             super().__init__()
@@ -151,7 +152,9 @@ def test_a_loss_that_reads_what_the_model_kept_is_checked_on_the_model_itself():
 
     model, (x, y) = Kept(), rows()
     before = {name: one.clone() for name, one in model.state_dict().items()}
-    found = latih.check(model, (x, y), lambda out, want: F.cross_entropy(out, want) + 1e-4 * model.code.square().mean())
+    held = model if reachable else [model]
+    kept = (lambda: held.code) if reachable else (lambda: held[0].code)
+    found = latih.check(model, (x, y), lambda out, want: F.cross_entropy(out, want) + 1e-4 * kept().square().mean())
     assert found.healthy
-    assert any("the model itself" in note for note in found.record.notes)
+    assert any("the model itself" in note for note in found.record.notes) is not reachable
     assert all(torch.equal(one, before[name]) for name, one in model.state_dict().items())

@@ -29,11 +29,12 @@ _NAMES = frozenset(MODULES.values())
 def swap(model: nn.Module, to: str | Activation, batch: Any = None, *, initialise: bool = True) -> SwapReport:
     """Replaces every hidden activation of a model in place, and redraws the weights of the layers that feed it.
 
-    Reached are activation modules (under every name they go by), functions held in attributes
-    (`nn.TransformerEncoderLayer(activation=F.relu)`), and calls such as `F.relu(x)` where torch.fx can trace the
-    forward around them faithfully; a traced forward is only used if it repeats the original bit for bit on the batch.
-    Never touched are the output's activation, gates (multiplied with another signal: LSTM, squeeze and excite, GLU),
-    softmax, and the functions inside nn.RNN, nn.LSTM and nn.GRU. What is left is listed with the reason.
+    Reached are activation modules (under every name they go by), also those of your own that bend each number by itself
+    and have no parameters, functions held in attributes (`nn.TransformerEncoderLayer(activation=F.relu)`), and calls
+    such as `F.relu(x)` where torch.fx can trace the forward around them faithfully; a traced forward is only used if it
+    repeats the original bit for bit on the batch. Never touched are the output's activation, gates (multiplied with
+    another signal: LSTM, squeeze and excite, GLU), softmax, and the functions inside nn.RNN, nn.LSTM and nn.GRU. What
+    is left is listed with the reason.
 
     With a `batch`, as for `latih.tape.read`, the data flow decides what is hidden. Without one, only what the order of
     definition leaves no doubt about is swapped: pass one. The batch costs a few forward passes and no backward pass.

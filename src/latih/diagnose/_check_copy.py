@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from latih._rebound import rebound
 from latih.tape import call_model, untouched
 
 from ._check_batch import Batch
@@ -32,7 +33,7 @@ class Stage:
             if not copied:
                 raise TypeError("the loss works with the model itself only")
             self.model = copy.deepcopy(model, memo)
-            self.loss = copy.deepcopy(loss, memo) if isinstance(loss, nn.Module) else loss
+            self.loss = rebound(loss, memo)
             if _shares(self.model, model):
                 raise TypeError("its copy shares parameters with it")
         except Exception as error:  # whatever a module's own attributes raise

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from latih._notation import build
+from latih._rebound import rebound
 from latih.data import Examples, permutation
 from latih.diagnose import Findings
 from latih.train import LossFunction, Step, seeded
@@ -63,8 +64,7 @@ class Trial:
     def __post_init__(self) -> None:
         memo: dict[int, object] = {}
         self.model = copy.deepcopy(self.training.model, memo).to(self.bench.device)
-        loss = self.training.loss
-        self.loss: LossFunction = copy.deepcopy(loss, memo) if isinstance(loss, nn.Module) else loss
+        self.loss: LossFunction = rebound(self.training.loss, memo)
         recipe = self.training.recipe
         self.size = min(recipe.batch_size, len(self.bench.train))
         self.planned = recipe.epochs * -(-len(self.bench.train) // self.size)

@@ -6,14 +6,14 @@ import copy
 
 from torch import nn
 
+from latih._rebound import rebound
 from latih.train import LossFunction
 
 from .._base import Training
 
 
 def copied(training: Training) -> tuple[nn.Module, LossFunction]:
-    """Model and loss; parameters that the two share are shared in the copies too."""
+    """Model and loss; what the two share is shared in the copies too."""
     memo: dict[int, object] = {}
     model = copy.deepcopy(training.model, memo)
-    loss = copy.deepcopy(training.loss, memo) if isinstance(training.loss, nn.Module) else training.loss
-    return model, loss
+    return model, rebound(training.loss, memo)

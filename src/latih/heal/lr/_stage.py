@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from latih._checks import InputError
 from latih._notation import build
+from latih._rebound import rebound
 from latih._recipe import Recipe
 from latih.schedules import Schedule, constant
 from latih.tape import untouched
@@ -34,7 +35,7 @@ class Stage:
         try:
             memo: dict = {}
             self.model = copy.deepcopy(model, memo)
-            self.loss = copy.deepcopy(loss, memo) if isinstance(loss, nn.Module) else loss
+            self.loss = rebound(loss, memo)
             if _shares(self.model, model):
                 raise TypeError("its copy shares tensors with it")
         except Exception as error:  # whatever a module's own attributes raise
