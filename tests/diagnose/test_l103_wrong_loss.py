@@ -74,5 +74,19 @@ def test_amounts_for_classes_are_found():
     assert RULE.judge(record(LEARNT, loss=loss)) == []
 
 
+def test_several_right_answers_under_cross_entropy_are_found():
+    def told(mean, columns=6, **facts):
+        shape, ops = (32, columns), ["log_softmax", "mul", "sum", "neg", "div"]
+        targets = values(mean, 0.4, shape, low=0.0, high=1.0, distinct=2)
+        loss = Loss(kind="unknown", ops=ops, output_shape=shape, target_shape=shape, targets=targets)
+        return RULE.judge(record(STUCK, loss=loss, **facts))
+
+    (found,) = told(0.3)
+    assert found.evidence["sum of an example's targets"] == 0.3 * 6
+    assert "BCEWithLogitsLoss" in found.advice
+    assert told(1 / 6) == []  # one answer each
+    assert told(0.01, columns=500) == []  # a likelihood of counts
+
+
 def test_without_losses_nothing_is_said():
     assert isinstance(RULE.judge(record([], loss=Loss())), NotApplicable)

@@ -1,5 +1,5 @@
 import pytest
-from structure_records import LEARNT, STUCK, record, sample, stack, values
+from structure_records import LEARNT, STUCK, layer, record, sample, stack, values
 
 from latih.diagnose import NotApplicable
 from latih.diagnose.rules._l201_unscaled_inputs import RULE
@@ -26,6 +26,20 @@ def test_it_is_an_info_where_the_run_learns():
 
 def test_cornered_units_are_a_second_signal():
     assert RULE.judge(net(LEARNT, values(0.0, 80.0), saturated=0.9))[0].severity == "warning"
+
+
+def test_gates_that_raw_inputs_open_or_shut_for_good_are_a_second_signal():
+    def told(kind, std):
+        layers = [layer("0", 3, 32, "tanh", kind=kind), layer("1", 32, 6, "none", ["0"], is_head=True)]
+        first = {"weight_std": 0.1, "out_std": None, "out_mean": None}
+        inputs = values(0.0, std, (32, 20, 3))
+        return RULE.judge(record(LEARNT, layers=layers, samples=[sample(0, _0=first)], inputs=inputs))
+
+    (found,) = told("gru", 2000.0)
+    assert found.severity == "warning"
+    assert found.evidence["deviation of what the gates are given"] == pytest.approx(2000 * 0.1 * 3**0.5)
+    assert told("gru", 20.0)[0].severity == "info"
+    assert told("lstm", 1.0) == []
 
 
 def test_an_offset_is_found():

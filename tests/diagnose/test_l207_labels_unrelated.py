@@ -26,6 +26,17 @@ def test_pairs_that_look_like_chance_in_a_run_that_stands_still_are_found():
     assert found.evidence["threshold"] == 0.05
 
 
+def test_in_many_columns_a_plateau_is_waited_for_unless_the_run_is_over():
+    told = pairs(STUCK, 0.4)
+    told.inputs = values(shape=(32, 3, 16, 16))
+    assert RULE.judge(told) == []
+    told.ended = True
+    assert RULE.judge(told) != []
+    long = pairs(curve(1.0, count=250), 0.4)
+    long.inputs = values(shape=(32, 3, 16, 16))
+    assert RULE.judge(long) != []
+
+
 def test_pairs_that_go_together_pass():
     assert RULE.judge(pairs(STUCK, 1e-6)) == []
 

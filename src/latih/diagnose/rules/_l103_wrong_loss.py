@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from latih.watch import Probes, Record
+from latih.watch import Loss, Probes, Record
 
 from .._against_metric import against_metric
 from .._base import Finding, NotApplicable, Rule
@@ -22,6 +22,9 @@ _VALUES = frozenset(("mse", "mae", "huber", "smooth_l1"))
 GROWS = 10.0
 """Times its first size that the head's output has reached where a loss falls without end."""
 MOST_CLASSES = 20
+_ON_PROBABILITIES = ("log_softmax", "mul", "sum", "neg", "div")
+"""What torch's cross_entropy does with targets that are probabilities."""
+_APART = 0.02
 _PLUNGE = 1000.0
 _DIVIDED = 8.0
 _LITTLE = 0.2
@@ -46,6 +49,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     - Metric. Validation loss and a metric whose better values are known to be the larger ones are told, and while the
       loss falls (Kendall's z < -2) the metric falls as well (z < -2), or stays at exactly 0.
     - Floor. A loss below minus a thousand times its first size: no log-density gets there.
+    - Several right answers. Cross-entropy on truth values of which an example has several, though it takes them for
+      one distribution.
     - Values for classes. Squared error on labels 0..K-1 with one output puts an order and distances on names.
       A warning where K is at least 3 and the run does not learn well.
     """
@@ -131,6 +136,16 @@ def _cases(record: Record) -> Iterator[tuple[Any, dict[str, Any], str, str, floa
             "Take the mean once: reduction='mean', and no division by the batch or the classes after it",
             2.0,
         )
+    total = _several(loss)
+    if total is not None:
+        yield (
+            "info" if learns_well(record) else "warning",
+            {"sum of an example's targets": total, "must be": 1.0},
+            f"An example's targets sum to {total:.3g}, and cross-entropy takes them for the probabilities of classes "
+            "that exclude each other: right answers compete.",
+            "For several right answers: torch.nn.BCEWithLogitsLoss()",
+            2.0,
+        )
     targets = loss.targets
     if targets is not None and loss.kind in _VALUES and targets.distinct is not None and _one_output(record):
         labels = 3 <= targets.distinct <= MOST_CLASSES and targets.low == 0 and targets.high == targets.distinct - 1
@@ -145,6 +160,16 @@ def _cases(record: Record) -> Iterator[tuple[Any, dict[str, Any], str, str, floa
                 f"If they are classes: nn.Linear(..., {targets.distinct}) and torch.nn.CrossEntropyLoss()",
                 1.0,
             )
+
+
+def _several(loss: Loss) -> float | None:
+    """What targets of cross-entropy on probabilities sum to, on average, where that is not 1."""
+    targets, shape = loss.targets, loss.target_shape
+    if targets is None or tuple(loss.ops) != _ON_PROBABILITIES or len(shape) != 2 or shape != loss.output_shape:
+        return None
+    total = targets.mean * shape[1]
+    binary = targets.distinct == 2 and (targets.low, targets.high) == (0.0, 1.0)
+    return total if binary and shape[1] <= MOST_CLASSES and abs(total - 1) > _APART else None
 
 
 def _shrunk(record: Record) -> dict[str, Any] | None:

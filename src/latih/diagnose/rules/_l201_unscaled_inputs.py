@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from latih.watch import Record, Values
+from latih.watch import Layer, Record, Values
 
 from .._base import Finding, NotApplicable, Rule
 from .._trouble import trouble
@@ -25,6 +25,8 @@ FITTED = 0.5
 """Loss that the own optimizer reaches on a small batch, over the best constant's, below which it copes."""
 CORNERED = 0.5
 """Share of the first layer's activation values on a flat part."""
+GATES = 10.0
+"""Deviation of what gates are given: a sigmoid's slope is a thousandth of its largest at 8."""
 
 
 def judge(record: Record) -> list[Finding] | NotApplicable:
@@ -41,7 +43,8 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     None of these is a fault as such: adaptive optimizers often cope. A warning only where the run, or the fit of
     one small batch, is in trouble too, the first loss of a check is four times the best constant's (large inputs make
     large outputs; an offset does not) and the own optimizer does not bring a small batch to half of that, or the
-    first layer's units sit on their flat parts from the first step on.
+    first layer's units, or by the size of its weights the gates of a recurrent one, sit on their flat parts from the
+    first step on.
     """
     inputs = record.inputs
     if inputs is None:
@@ -56,6 +59,9 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
     if not symptoms:
         return []
     second = _second(record, layer.name, "scale that the first layer sees" in symptoms)
+    gates = _gates(record, layer, scale)
+    if gates >= GATES:
+        second = (second or {}) | {"deviation of what the gates are given": gates, "threshold of the gates": GATES}
     if second is None and "scale that the first layer sees" not in symptoms:
         return []
     return [
@@ -105,6 +111,14 @@ def _second(record: Record, layer: str, large: bool) -> dict[str, Any] | None:
     if cornered is not None and cornered >= CORNERED:
         found |= {"share of saturated values behind it": cornered, "threshold of saturation": CORNERED}
     return found or None
+
+
+def _gates(record: Record, layer: Layer, scale: float) -> float:
+    """Of what a recurrent layer's gates are given by inputs of this scale; 0 for other layers."""
+    first = first_reading(record, layer.name)
+    if layer.kind not in ("rnn", "lstm", "gru") or first is None or not first.weight_std or not layer.fan_in:
+        return 0.0
+    return scale * first.weight_std * math.sqrt(layer.fan_in)
 
 
 def _scale(inputs: Values) -> float:

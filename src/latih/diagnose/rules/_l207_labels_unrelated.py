@@ -19,7 +19,8 @@ RARE = 0.2
 """Share of the examples that are not of the most common class; fewer say too little about the others."""
 _FEW = 16
 """Columns up to which neighbours are near enough to tell by themselves: in more, all examples are far apart."""
-_PATIENCE = 96
+_PATIENCE, _LONG = 96, 192
+"""Updates; in many columns where distances say little a plateau may come before anything is found."""
 _NOTHING = 0.02
 """Share of the constant's loss that is gone on validation data where something was understood."""
 _ALL_DIFFERENT = 8
@@ -33,11 +34,12 @@ def judge(record: Record) -> list[Finding] | NotApplicable:
 
     Symptom, asked of the data alone: neither do close inputs have close targets (five nearest neighbours), nor do
     distances between inputs go with those between targets (distance covariance, Székely et al., 2007), compared with
-    permuted targets; p >= 0.05 on 96 examples or more. Second signal: after 96 updates the loss is not below what the
-    best constant output costs, by more than what learning by heart explains. What learns in training must not do so on
-    validation data, or nothing is said until they are told. Before a run: p >= 0.2 instead, and an info for inputs of
-    more than 16 columns. Inputs that are all alike are another matter, and so are targets that are sequences, images,
-    or positions in the batch (a class for every example).
+    permuted targets; p >= 0.05 on 96 examples or more. Second signal: after 96 updates (192 for inputs of more than 16
+    columns, unless the run ends) the loss is not below what the best constant output costs, by more than what learning
+    by heart explains. What learns in training must not do so on validation data, or nothing is said until they are
+    told. Before a run: p >= 0.2 instead, and an info for inputs of more than 16 columns. Inputs that are all alike are
+    another matter, and so are targets that are sequences, images, or positions in the batch (a class for every
+    example).
     """
     loss, inputs = record.loss, record.inputs
     chance, size = loss.association, loss.association_size
@@ -105,7 +107,8 @@ def _second(record: Record) -> dict[str, float | None] | None:
         if gain is None or curve.learns is None or gain > LEARNT:
             return None
         held = _held_out(record, curve)
-        if len(curve) < _PATIENCE or (curve.learns if held is None else held > _NOTHING):
+        patience = _PATIENCE if _columns(record) <= _FEW or record.ended else _LONG
+        if len(curve) < patience or (curve.learns if held is None else held > _NOTHING):
             return None
         if _names(record) and curve.learns:
             return None

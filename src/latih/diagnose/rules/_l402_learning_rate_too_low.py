@@ -191,7 +191,8 @@ def _finding(evidence: dict, why: str, advice: str, weight: float, clipped: dict
         evidence |= clipped
         why = f"Clipping removes {next(iter(clipped.values())):.1%} of the gradient at nearly every update. {why}"
         advice = "Clip the exceptions only: a limit of ten times the usual norm of the gradient. " + advice
-    return Finding("L402", "learning-rate-too-low", "warning", "", evidence, why, advice, ("raise_lr",), weight)
+    cures = ("stretch_schedule",) if "since update" in evidence else ("stretch_schedule", "raise_lr")
+    return Finding("L402", "learning-rate-too-low", "warning", "", evidence, why, advice, cures, weight)
 
 
 RULE = Rule("L402", "learning-rate-too-low", judge)
