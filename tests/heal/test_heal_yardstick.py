@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from latih.heal._prepare import task_of
 from latih.heal._yardstick import Yardstick, gain, in_parts
 
 
@@ -104,3 +105,15 @@ def test_chance_exceeds_three_standard_errors_as_seldom_as_it_should_also_in_twe
 def test_parts_hold_at_least_eight_examples():
     assert len(in_parts(lambda output, target: 0.0, torch.zeros(100, 1), torch.zeros(100))) == 12
     assert len(in_parts(lambda output, target: 0.0, torch.zeros(10, 1), torch.zeros(10))) == 1
+
+
+@pytest.mark.parametrize("pair", [(1.0, 2.0), (-1.0, 1.0)])
+def test_two_numbers_under_a_loss_for_truth_mean_no_and_yes(pair):
+    chance = torch.Generator().manual_seed(0)
+    truth = (torch.rand(200, 1, generator=chance) > 0.5).float()
+    scores = 4 * truth - 2 + torch.randn(200, 1, generator=chance)
+    numbers = pair[0] + (pair[1] - pair[0]) * truth
+    assert task_of("bce_with_logits", numbers) == "truth"
+    yardstick = Yardstick("truth", F.binary_cross_entropy_with_logits)
+    torch.testing.assert_close(yardstick(scores, numbers), yardstick(scores, truth))
+    assert task_of("mse", numbers) == "values"

@@ -16,6 +16,7 @@ _USUAL = ("standardise_inputs", "standardise_targets", "reinitialise", "insert_n
 """What practitioners do first when a network does not learn."""
 SYMPTOMS = frozenset(("not-learning", "underfitting"))
 _OF_THE_RATE = frozenset(("raise_lr", "lower_lr", "warm_up", "batch_size"))
+_RATES = frozenset(("raise_lr", "lower_lr"))
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ def treatments(case: Case, cures: Mapping[str, Cure]) -> Iterator[Candidate]:
     leader, mine = told[0]
     together = _once(tuple(Dose(theirs[0], one) for one, theirs in told))
     yield Candidate((Dose(mine[0], leader),))
+    if mine[0].name in _RATES:  # nothing but a trial tells which one
+        yield Candidate((Dose(mine[0], leader, 1),))
     if len(together) > 1:
         yield Candidate(together)
     if "change_optimizer" in cures:

@@ -51,5 +51,7 @@ def _best(course: Course, trials: list[Trial]) -> Trial:
 
 def _harms(course: Course, trial: Trial) -> bool:
     seen = compare(trial, course.control, course.rungs[-1])
+    if not trial.failed and (seen.metric_errors or 0.0) > _BETTER:
+        return False
     by_both = seen.metric_errors is not None and max(seen.errors, seen.metric_errors) < -_BETTER
     return bool(trial.failed) or (seen.harms and seen.better_by < (-_BY_BOTH if by_both else -_DAMAGE))

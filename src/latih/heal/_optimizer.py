@@ -66,6 +66,11 @@ class OptimizerPlan:
         return cls(make=type(given), groups=tuple(groups), left_out=frozenset(left_out))
 
     @property
+    def holds_none(self) -> bool:
+        """A live optimizer whose parameters are all another model's."""
+        return self.spec is None and not any(group.names for group in self.groups)
+
+    @property
     def lr(self) -> float:
         """Of the largest group."""
         return self.spec.lr if self.spec is not None else float(self._largest.settings["lr"])

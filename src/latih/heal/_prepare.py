@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from latih import tape
 from latih._checks import InputError
+from latih._rebound import rebound
 from latih.data import Examples, as_examples, permutation
 from latih.diagnose import Findings
 from latih.optim import OptimizerSpec
@@ -85,7 +86,7 @@ def training_of(
     memo: dict[int, Any] = {}
     try:
         mine = copy.deepcopy(model, memo).to(device)
-        chosen = copy.deepcopy(chosen, memo) if isinstance(chosen, nn.Module) else chosen
+        chosen = rebound(chosen, memo)
     except Exception as error:
         raise InputError(
             f"heal(model={type(model).__name__}): it cannot be copied ({_line(error)}); pass a model fresh from its "
@@ -134,7 +135,8 @@ def task_of(kind: str, targets: Tensor) -> Task:
     whole = bool(((targets == 0) | (targets == 1)).all())
     if targets.dim() == 2 and targets.shape[1] > 1 and whole and bool((targets.sum(1) == 1).all()):
         return "classes"
-    if (kind in _BINARY and low >= 0 and high <= 1) or (whole and low != high):
+    two = bool(((targets == low) | (targets == high)).all()) and low < high
+    if (kind in _BINARY and ((low >= 0 and high <= 1) or two)) or (whole and low != high):
         return "truth"
     return "values" if kind != "unknown" else "other"
 

@@ -18,7 +18,7 @@ _PROBE = 0.32
 """Share of the budget that the control is watched for."""
 _LONGER = 0.6
 """Share of what is left of the budget that a second look may cost."""
-_STAGES = (8, 4, 2, 1)
+_STAGES = (4, 2, 1)
 """Parts of the probe after which it is measured; the race has its rungs there."""
 _SHORTEST = 6
 """Updates that a trial must have before it is judged."""

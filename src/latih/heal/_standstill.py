@@ -32,7 +32,7 @@ def standstill(course: Course) -> Finding | None:
         return None
     record = course.control.findings.record
     moved = 0.0 if record is None else Movement.of(record).now
-    rate = ("lower_lr", "change_optimizer") if moved > _USUAL_MOVE else ("raise_lr", "change_optimizer")
+    rate = ("lower_lr",) if moved > _USUAL_MOVE else ("stretch_schedule", "raise_lr")
     noisy = ("dropout",) if record is not None and record.dropout > _NOISY else ()
     updates = len(course.control.losses)
     return Finding(
@@ -44,7 +44,7 @@ def standstill(course: Course) -> Finding | None:
         | {"|update|/|weight|": moved, "threshold": _CONSTANT},
         f"After {updates} updates held-out data are answered hardly better than by a constant, and no rule says why.",
         "latih.find_lr(model, train)  # and look at some pairs of inputs and targets",
-        (*noisy, *rate, "standardise_inputs", "reinitialise"),
+        (*noisy, *rate, "change_optimizer", "standardise_inputs", "reinitialise"),
         0.3,
     )
 

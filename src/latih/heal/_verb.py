@@ -16,6 +16,7 @@ from latih.train import LossFunction, Recipe, alone, seeded
 
 from ._base import Training
 from ._healing import Healing, Tried, Verdict
+from ._planned import planned_end
 from ._prepare import bench_of, case_of, first_batch, parts_of, sample_of, training_of
 from ._procedure import Course, begin, cure, look_longer, still
 from ._race import compare
@@ -93,6 +94,9 @@ def heal(
         _metric_works(metric, training, batch)
         course = begin(training, bench, budget, say)
         course.notes += parts.notes
+        ends = planned_end(training.recipe.schedule, bench.updates)
+        if ends is not None:
+            found = replace(found, found=[ends, *found.found])
         findings = found | course.control.findings
         if findings.healthy:
             stuck = standstill(course)

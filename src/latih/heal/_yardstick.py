@@ -119,12 +119,22 @@ def _by_class(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]
 def _truth(outputs: Tensor, targets: Tensor) -> Tensor | None:
     if outputs.numel() != targets.numel():
         return None
-    scores, wanted = _bounded(outputs.reshape(-1, 1).double())[:, 0], targets.reshape(-1).double().clamp(0, 1)
+    scores, wanted = _bounded(outputs.reshape(-1, 1).double())[:, 0], _as_truth(targets.reshape(-1).double())
     slope, shift = _logistic(scores, wanted)
     likely = -F.binary_cross_entropy_with_logits(slope * scores + shift, wanted, reduction="none")
     rate = wanted.mean().clamp(1e-6, 1 - 1e-6)
     chance = -(rate * rate.log() + (1 - rate) * (1 - rate).log())
     return (likely / chance.clamp_min(1e-3)).reshape(len(targets), -1).mean(1)
+
+
+def _as_truth(targets: Tensor) -> Tensor:
+    """From 0 to 1; two other numbers, as 1 and 2 or -1 and 1, mean no and yes."""
+    low, high = targets.aminmax()
+    return (
+        (targets - low) / (high - low)
+        if low < high and bool(((targets == low) | (targets == high)).all())
+        else targets.clamp(0, 1)
+    )
 
 
 def _logistic(scores: Tensor, wanted: Tensor) -> tuple[float, float]:

@@ -16,6 +16,7 @@
 | `match_loss` | output and loss contradict each other |
 | `performance_schedule` | the loss swings late, or stands on a plateau |
 | `raise_lr` | steps are too short to get anywhere |
+| `stretch_schedule` | a schedule that is over long before the run, or never lets the rate up |
 | `register` | parameters that nobody trains |
 | `reinitialise` | first weights lose or blow up the signal |
 | `relabel` | labels outside the classes |
@@ -52,6 +53,7 @@ from . import (
     _relabel,
     _standardise_inputs,
     _standardise_targets,
+    _stretch_schedule,
     _swap_activation,
     _swap_norm,
     _train_longer,
@@ -84,6 +86,7 @@ CURES: dict[str, Cure] = {
         _relabel,
         _standardise_inputs,
         _standardise_targets,
+        _stretch_schedule,
         _swap_activation,
         _swap_norm,
         _train_longer,

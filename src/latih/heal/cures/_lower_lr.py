@@ -13,8 +13,9 @@ def lower_lr(training: Training, case: Case, finding: Finding) -> Iterator[Train
     """Lowers the learning rate until an update changes the weights by about a thousandth of their length.
 
     A step beyond 2 / curvature overshoots (Cauchy's bound for gradient descent), and one as long as the weight wipes
-    out what was learned. First the rate at which the middle layer's |update| / |weight| would be 1e-3, then the nearest
-    of ten times that and a third, a tenth and a hundredth of the present rate; the groups keep their proportion.
+    out what was learned. First the rate at which the middle layer's |update| / |weight| would be 1e-3, then ten
+    times that, then the nearest of a third, a tenth and a hundredth of the present rate; the groups keep their
+    proportion.
 
     It hurts where something else makes steps long (raw inputs, weights that are too large): then learning is slow.
 

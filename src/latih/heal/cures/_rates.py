@@ -33,8 +33,7 @@ def suggested_rates(training: Training, case: Case) -> list[float]:
     if rule is None:
         wanted = ladder or [1e-3, 1e-2, 1e-4]
     else:
-        near = sorted([*ladder, 10 * rule], key=lambda rate: abs(math.log(rate / rule)))
-        wanted = [rule, *near]
+        wanted = [rule, 10 * rule, *sorted(ladder, key=lambda rate: abs(math.log(rate / rule)))]
     chosen: list[float] = []
     for rate in (rounded(one) for one in wanted):
         if all(_apart(rate, other) for other in chosen):

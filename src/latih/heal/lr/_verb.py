@@ -133,6 +133,10 @@ def find_lr(
         validation = None if valid is None else as_examples(valid, "valid")
         chosen = _called(loss_function, loss, peek_targets(examples))
         plan = _called(OptimizerPlan.of, optimizer or "adam()", model)
+        if plan.holds_none:
+            raise InputError(
+                "find_lr(optimizer=...): it holds no parameter of the model; build it from the model's own."
+            )
         recipe = Recipe(batch_size=batch_size, seed=seed)
         return search(model, examples, validation, chosen, plan, recipe, ramp, shaped=not callable(loss))
 
