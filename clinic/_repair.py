@@ -110,14 +110,15 @@ def recipe_of(setup: Setup, seed: int) -> Recipe:
 def _schedule(setup: Setup, updates: int) -> str:
     if setup.schedule is None:
         return "constant()"
-    dummy = torch.optim.SGD([torch.nn.Parameter(torch.zeros(()))], lr=1.0)
-    scheduler, rates = setup.schedule(dummy, updates), []
+    optimizer = setup.optimizer(setup.model)
+    base = optimizer.param_groups[0]["lr"]  # which some schedulers replace
+    scheduler, rates = setup.schedule(optimizer, updates), []
     for _ in range(updates):
-        rates.append(dummy.param_groups[0]["lr"])
-        dummy.step()
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()  # without gradients
         scheduler.step()
     places = sorted({round(place * (updates - 1) / 63) for place in range(64)})
-    factors = ", ".join(str(rates[one]) for one in places)
+    factors = ", ".join(str(rates[one] / base) for one in places)
     return f"piecewise(({', '.join(str(one) for one in places[1:])},), ({factors}))"
 
 

@@ -4,6 +4,7 @@ from structure_cases import case, found, labelled, net, predicted, training, var
 from torch import nn
 
 from latih.heal.cures._class_weights import CURE
+from latih.heal.cures._turn_weights import CURE as TURN
 
 RARE = found("class-imbalance")
 
@@ -62,9 +63,10 @@ def test_several_truth_values_get_a_weight_a_column():
 def test_weights_that_are_upside_down_are_replaced():
     given = training(net(6, 2), nn.CrossEntropyLoss(weight=torch.tensor([1.9, 0.1])))
     upside_down = found("class-imbalance", **{"its weight over a rare one's": 19.0})
-    root, full = variants(CURE, given, case(given, imbalanced()), upside_down)
+    root, full = variants(TURN, given, case(given, imbalanced()), upside_down)
     for made in (root, full):
         assert made.loss.weight[1] > 4 * made.loss.weight[0]
+    assert variants(TURN, given, case(given, imbalanced()), RARE) == []
 
 
 def test_weighted_losses_and_values_are_left_alone():

@@ -97,7 +97,7 @@ def _reversed(common: int, share: float, heavy: float) -> Finding:
         f"Class {common} has {share:.1%} of the examples and {heavy:.3g} times the weight of a rare one, which is then "
         "not heard at all.",
         "weight = len(y) / (classes * torch.bincount(y)); loss = nn.CrossEntropyLoss(weight=weight)",
-        ("class_weights",),
+        ("turn_weights",),
         weight=2.2,
     )
 

@@ -16,16 +16,17 @@
 | `match_loss` | output and loss contradict each other |
 | `performance_schedule` | the loss swings late, or stands on a plateau |
 | `raise_lr` | steps are too short to get anywhere |
-| `stretch_schedule` | a schedule that is over long before the run, or never lets the rate up |
 | `register` | parameters that nobody trains |
 | `reinitialise` | first weights lose or blow up the signal |
 | `relabel` | labels outside the classes |
 | `standardise_inputs` | inputs far from mean 0 and deviation 1 |
 | `standardise_targets` | targets far from mean 0 and deviation 1 |
+| `stretch_schedule` | a schedule that is over long before the run, or never lets the rate up |
 | `swap_activation` | functions that saturate or die |
 | `swap_norm` | batch norm on too few values |
 | `train_longer` | the run ends while the loss still falls |
 | `train_mode` | norms in the wrong mode |
+| `turn_weights` | class weights that are upside down |
 | `unfreeze` | frozen weights that were never trained |
 | `warm_up` | the first steps throw the weights away |
 | `weight_decay` | too much or too little of it |
@@ -58,6 +59,7 @@ from . import (
     _swap_norm,
     _train_longer,
     _train_mode,
+    _turn_weights,
     _unfreeze,
     _warm_up,
     _weight_decay,
@@ -91,6 +93,7 @@ CURES: dict[str, Cure] = {
         _swap_norm,
         _train_longer,
         _train_mode,
+        _turn_weights,
         _unfreeze,
         _warm_up,
         _weight_decay,

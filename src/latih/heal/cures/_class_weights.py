@@ -61,9 +61,14 @@ def class_weights(training: Training, case: Case, finding: Finding) -> Iterator[
     When: the finding class-imbalance, and the rare classes are what matters. It hurts the accuracy over all examples,
     and probabilities are no longer calibrated. Source: King & Zeng (2001); Cui et al. (2019) for powers below 1.
     """
+    if not _weighted(training.loss):
+        yield from weighted(training, case)
+
+
+def weighted(training: Training, case: Case) -> Iterator[Training]:
+    """With weights for its classes, whatever weights it has."""
     now = seen(training, case)
-    upside_down = "its weight over a rare one's" in finding.evidence
-    if now is None or now.kind not in _CLASSES | _TRUTH or (_weighted(training.loss) and not upside_down):
+    if now is None or now.kind not in _CLASSES | _TRUTH:
         return
     for power, words in _POWERS.items():
         model, loss = copied(training)
@@ -144,4 +149,4 @@ def _code(kind: str, case: Case, power: float) -> str:
     return f"weight = {count}.clamp_min(1).float() ** -{power:g}\nloss_fn = nn.{name}(weight=weight / weight.mean())"
 
 
-CURE = Cure("class_weights", class_weights, corrects=True)
+CURE = Cure("class_weights", class_weights)
