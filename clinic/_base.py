@@ -62,9 +62,9 @@ class Program:
     """Too large to train here: `check` is asked, no run is watched."""
 
     half: Half = "set"
-    """Rules and thresholds may be made with "set" in view: the first three series, and of the fourth, which is
-    "parted", one half by name. Figures are reported on the other, "report", which is not looked at, program by program;
-    it was written by people who had not seen the rules."""
+    """Rules and thresholds may be made with "set" in view: the first three series, and of the fourth and fifth, which
+    are "parted", one half by name. Figures are reported on the other, "report", which is not looked at, program by
+    program; it was written by people who had not seen the rules."""
 
 
 PROGRAMS: dict[str, Program] = {}

@@ -10,6 +10,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 from trainings import COMMON, PLAIN, Stop, agree, data, net, normalised, refusals, trained, write
 
+import latih
+
 
 def regression(out):
     x, _ = data()
@@ -37,6 +39,7 @@ def refused(out):
             "loader": lambda: trained(train=DataLoader(TensorDataset(x, y), batch_size=16)),
             "batch": lambda: trained(replace(PLAIN, batch_size=1)),
             "heal": lambda: trained(heal=True),
+            "rate": lambda: latih.find_lr(net(), (x, y)),
             "other data": lambda: trained(train=(x[: 90 + rank], y[: 90 + rank])),
             "batch norm": lambda: trained(model=net(nn.BatchNorm1d(12)), train=data(size=97)),
             "folder": lambda: trained(out=out / "plain"),

@@ -71,6 +71,7 @@ def test_what_cannot_be_divided_is_refused_in_a_sentence(together):
     assert "pass its Dataset" in refused["loader"]
     assert "take at least" in refused["batch"]
     assert "works in one process" in refused["heal"]
+    assert "find_lr works in one process" in refused["rate"]
     assert "give every process the whole data" in refused["other data"]
     assert "on which batch norm fails" in refused["batch norm"]
     assert "not empty" in refused["folder"]

@@ -17,7 +17,7 @@ from latih.data import Examples, as_examples, peek_targets
 from latih.optim import OptimizerSpec
 from latih.schedules import constant
 from latih.tape import untouched, unwrap
-from latih.train import LossFunction, loss_function
+from latih.train import LossFunction, alone, loss_function
 from latih.watch import without_foreign_hooks
 
 from .._optimizer import OptimizerPlan
@@ -122,6 +122,7 @@ def find_lr(
             f"find_lr(optimizer={type(optimizer).__name__}): optimizer must be a torch optimizer or notation such as "
             "'sgd()'."
         )
+    alone("find_lr", "look for the rate in one process, then train at it in several")
     ramp = Range(low, high, steps)
     whole("find_lr", "batch_size", batch_size, 1)
     whole("find_lr", "seed", seed, 0)
