@@ -32,9 +32,14 @@ def corrected(course: Course, case: Case, cures: Mapping[str, Cure]) -> Trial | 
 
 def _ways(original: Training, case: Case, cures: Mapping[str, Cure]) -> list[Training]:
     """All corrections at once, each in its most promising variant; then with another variant of one of them."""
-    first = corrections(case, cures)
-    made = [way.made(original, case) for way in (first, *first.otherwise())]
-    return list({tuple(edit.text for edit in one.edits): one for one in made if one is not None}.values())
+    usual = corrections(case, cures)
+    first = usual.made(original, case)
+    if first is None:
+        return []
+    others = [made for way in usual.otherwise() if (made := way.made(original, case)) is not None]
+    # a variant that there is not leaves its contradiction where it was
+    whole = [one for one in others if [edit.cure for edit in one.edits] == [edit.cure for edit in first.edits]]
+    return list({tuple(edit.text for edit in one.edits): one for one in (first, *whole)}.values())
 
 
 def _best(course: Course, trials: list[Trial]) -> Trial:
@@ -45,8 +50,10 @@ def _best(course: Course, trials: list[Trial]) -> Trial:
     winner = race(trials, course.control, rungs, course.purse, course.held_out)[0]
     if winner is first or winner.failed:
         return first
-    seen = compare(winner, first, max(one.examples for one in first.reached) if first.reached else rungs[0])
-    return winner if first.failed or (seen.better_by + (seen.metric_by or 0.0) > 0 and seen.surest > _BETTER) else first
+    together = max(one.examples for one in first.reached) if first.reached else rungs[0]
+    seen = compare(winner, first, together)
+    better = seen.better_by + (seen.metric_by or 0.0) > 0 and seen.surest > _BETTER
+    return winner if first.failed or better else first
 
 
 def _harms(course: Course, trial: Trial) -> bool:

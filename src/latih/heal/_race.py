@@ -61,7 +61,7 @@ class Compared:
     @property
     def surest(self) -> float:
         """Standard errors of the measure that is surer."""
-        return max(self.errors, -9.0 if self.metric_errors is None else self.metric_errors)
+        return max(one for one in (self.errors, self.metric_errors) if one is not None)
 
     @property
     def harms(self) -> bool:
