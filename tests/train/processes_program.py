@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
-from trainings import COMMON, PLAIN, Stop, agree, data, net, normalised, refusals, trained, write
+from trainings import COMMON, PLAIN, Stop, agree, data, end, net, normalised, refusals, trained
 
 import latih
 
@@ -52,8 +52,7 @@ def main():
     dist.init_process_group("gloo")
     results = {work.__name__: work(out) for work in [*SAME, dropped, normalised, refused]}
     agreed = {work.__name__: agree(results[work.__name__]) for work in SAME}
-    write(results | {"agreed": agreed}, out)
-    dist.destroy_process_group()
+    end(results | {"agreed": agreed}, out)
 
 
 if __name__ == "__main__":

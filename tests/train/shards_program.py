@@ -11,7 +11,7 @@ import torch.distributed as dist
 from shards_models import Flat, Measure, Scaled, Tied, Words, codes
 from torch import nn
 from torch.distributed.fsdp import FSDPModule
-from trainings import COMMON, PLAIN, Stop, agree, data, from_all, net, normalised, refusals, trained, whole, write
+from trainings import COMMON, PLAIN, Stop, agree, data, end, from_all, net, normalised, refusals, trained, whole
 
 from latih import InputError
 from latih.train import Callback, LastGood, Watcher, _sharded_checkpoint
@@ -179,8 +179,7 @@ def main():
         results["agreed"] = {name: agree(results[name]) for name in SAME}
         others = (measured, parts, interrupted, asked, watched, full_disk, refused)
         results |= {work.__name__: work(out) for work in others}
-    write(results, out)
-    dist.destroy_process_group()
+    end(results, out)
 
 
 if __name__ == "__main__":

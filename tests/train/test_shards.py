@@ -220,25 +220,25 @@ def test_one_process_has_none_to_divide_the_model_with(capsys, tmp_path):
 
 
 def test_torchrun_of_the_command_line_leaves_the_folder_that_one_process_leaves(table):
-    words = ["-m", "latih", "train", "t.csv", *MODEL, "--epochs", "4", "--out", "two", "--shard"]
+    words = ["-m", "latih", "train", "t.csv", *MODEL, "--epochs", "4", "--out", "two-shards", "--shard"]
     code, out, err = ended(torchrun(2, *words, cwd=table))
     assert code == 0, err[-3000:]
     assert out.count("latih  mlp") == out.count("4/4") == out.count("use it with") == 1
-    assert {one.name for one in (table / "two").iterdir()} == {one.name for one in (table / "one").iterdir()}
-    same_run(table / "two", table / "one")
-    assert Recipe.read(table / "two/recipe.toml") == Recipe.read(table / "one/recipe.toml")
-    both = [predict(table / name, table / "valid.csv").values for name in ("one", "two")]
+    assert {one.name for one in (table / "two-shards").iterdir()} == {one.name for one in (table / "one").iterdir()}
+    same_run(table / "two-shards", table / "one")
+    assert Recipe.read(table / "two-shards/recipe.toml") == Recipe.read(table / "one/recipe.toml")
+    both = [predict(table / name, table / "valid.csv").values for name in ("one", "two-shards")]
     torch.testing.assert_close(*both, **CLOSE)
 
 
 @pytest.mark.slow
 def test_a_killed_process_is_restarted_by_torchrun_and_the_run_ends_as_if_nothing_had_happened(table):
     words = ["-m", "latih", "train", "t.csv", *MODEL, "--epochs", "60", "--save-every", "5 steps", "--patience", "0"]
-    assert ended(torchrun(2, *words, "--shard", "--out", "undisturbed", cwd=table))[0] == 0
-    process = torchrun(2, "--max-restarts", "1", *words, "--shard", "--out", "killed", cwd=table)
-    workers = children(process.pid, table / "killed")
+    assert ended(torchrun(2, *words, "--shard", "--out", "undisturbed-shards", cwd=table))[0] == 0
+    process = torchrun(2, "--max-restarts", "1", *words, "--shard", "--out", "killed-shards", cwd=table)
+    workers = children(process.pid, table / "killed-shards")
     os.kill(workers[-1], signal.SIGKILL)
     code, out, err = ended(process)
     assert code == 0, err[-3000:]
     assert out.count("latih  mlp") == 2
-    same_run(table / "killed", table / "undisturbed")
+    same_run(table / "killed-shards", table / "undisturbed-shards")

@@ -90,7 +90,7 @@ class Rollback(Callback):
         """What is validated or saved has been looked at, weights included."""
         # in evaluation mode an optimizer may have other weights in place, of a state that was looked at
         if trainer.step.model.training and trainer.step.count > self._kept_at and not self._look(trainer):
-            self._look_at_weights(trainer, _SHORTEST)
+            self._look_at_weights(trainer, least=1)
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """Mark the epoch in which it happened."""
