@@ -31,15 +31,13 @@ def corrected(course: Course, case: Case, cures: Mapping[str, Cure]) -> Trial | 
 
 
 def _ways(original: Training, case: Case, cures: Mapping[str, Cure]) -> list[Training]:
-    """All corrections at once, each in its most promising variant; then with another variant of one of them."""
-    usual = corrections(case, cures)
-    first = usual.made(original, case)
-    if first is None:
-        return []
-    others = [made for way in usual.otherwise() if (made := way.made(original, case)) is not None]
-    # a variant that there is not leaves its contradiction where it was
-    whole = [one for one in others if [edit.cure for edit in one.edits] == [edit.cure for edit in first.edits]]
-    return list({tuple(edit.text for edit in one.edits): one for one in (first, *whole)}.values())
+    """All corrections at once, each in its most promising variant; then with another variant of one of them.
+
+    Where there is no other variant, without that one: what removes two contradictions may make a third.
+    """
+    first = corrections(case, cures)
+    made = [way.made(original, case) for way in (first, *first.otherwise())]
+    return list({tuple(edit.text for edit in one.edits): one for one in made if one is not None}.values())
 
 
 def _best(course: Course, trials: list[Trial]) -> Trial:
