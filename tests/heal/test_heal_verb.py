@@ -3,6 +3,7 @@
 import copy
 import itertools
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch import nn
 import latih
 from latih import Recipe
 from latih._checks import InputError
+from latih.heal._standstill import _warms_up
 
 
 def blobs(count=600, seed=0):
@@ -211,3 +213,10 @@ def test_a_rate_that_warms_up_is_waited_for_and_one_that_never_arrives_is_not(sc
     optimizer = "sgd(lr=0.02)" if verdict == "healthy" else "sgd(lr=0.002)"
     healing = latih.heal(dense(10, 32, 3), blobs(), blobs(200, 1), recipe=recipe, optimizer=optimizer)
     assert healing.verdict == verdict
+
+
+@pytest.mark.parametrize(("updates", "waits"), [(1, True), (20, False), (40, False)])
+def test_a_large_budget_may_look_beyond_the_end_of_the_schedule(updates, waits):
+    recipe = Recipe(schedule="warmup(5)")
+    control = SimpleNamespace(training=SimpleNamespace(recipe=recipe), planned=24, losses=[1.0] * updates)
+    assert _warms_up(SimpleNamespace(control=control)) is waits

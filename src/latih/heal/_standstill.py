@@ -68,4 +68,5 @@ def _warms_up(course: Course) -> bool:
     control = course.control
     planned = planned_factors(control.training.recipe.schedule, control.planned)
     peak, now = planned.index(max(planned)), len(control.losses) * len(planned) // max(control.planned, 1)
+    now = min(now, len(planned) - 1)  # a large budget looks for longer than the run is
     return peak <= len(planned) / 2 and planned[now] < planned[peak] / 2
