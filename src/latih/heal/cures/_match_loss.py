@@ -14,7 +14,7 @@ from .._base import Case, Cure, Edit, Training
 from ._copies import copied
 from ._head import widened
 from ._kinds import Seen, seen, whole
-from ._losses import Aligned, Averaged, ClassCrossEntropy, Multiplied, Negated, aligned
+from ._losses import Aligned, Averaged, ClassCrossEntropy, Multiplied, Negated
 from ._match_ends import indexed, mismatch
 from ._task_loss import task_loss
 from ._wrapping import loss_of
@@ -70,8 +70,6 @@ def _variants(training: Training, case: Case, finding: Finding, now: Seen) -> It
 def _aligned(training: Training, now: Seen) -> Iterator[Training]:
     if now.output.shape == now.targets.shape or isinstance(training.loss, Aligned):
         return
-    if aligned(now.output, now.targets).numel() != now.output.numel() and now.targets.dim() > 1:
-        return  # the two are not one another's: the loss compares parts of them
     model, loss = copied(training)
     text = f"targets {tuple(now.targets.shape)} take the shape of the outputs {tuple(now.output.shape)} before the loss"
     code = "loss = loss_fn(output, y.view_as(output))"
